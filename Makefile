@@ -1,0 +1,138 @@
+# sendx-worker. `make help` lists the targets. One Makefile; objects are found per folder; a build
+# folder per flavour: make FLAVOUR=asan builds into build/asan.
+
+CC      ?= cc
+FLAVOUR ?= release
+WERROR  ?=
+# make V=1 shows the commands.
+Q        = $(if $(V),,@echo '  $(if $(filter %.o,$@),cc,ld) $@' && )
+
+ifeq ($(FLAVOUR),release)
+BUILD   ?= build
+OPT     := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LINK    := -pie -Wl,-z,relro,-z,now
+else ifeq ($(FLAVOUR),asan)
+BUILD   ?= build/asan
+OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-format-truncation
+LINK    := -fsanitize=address,undefined
+else
+$(error FLAVOUR is release or asan)
+endif
+
+PKGS     := rdkafka libcurl jansson libconfig libpcre2-8 libmicrohttpd
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla $(WERROR)
+VERSION  := $(shell cat VERSION)
+CPPFLAGS += -D_GNU_SOURCE -Isrc -DVERSION='"$(VERSION)"'
+CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(shell pkg-config --cflags $(PKGS))
+pkglibs   = $(shell pkg-config --libs $(1))
+
+folder    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
+BASE     := $(call folder,base)
+PURE     := $(BASE) $(call folder,sendx) $(call folder,rules) $(call folder,delivery)
+WORKER   := $(PURE) $(call folder,config) $(call folder,edge) $(call folder,worker) $(call folder,cmd)
+SANDBOX  := $(BASE) $(call folder,sandbox)
+
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+SIMULATE := $(BUILD)/simulate
+
+.DEFAULT_GOAL := all
+.PHONY: all help check test demo demo-live simulate unit golden layers banned format format-check \
+        lint docs bench-quick demo-asan demo-valgrind clean
+.SECONDARY:
+
+all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(BUILD)/sendx-worker: $(WORKER)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka libcurl jansson libconfig libpcre2-8) -lm
+
+$(BUILD)/sendx-sandbox: $(SANDBOX)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka jansson libmicrohttpd) -lm
+
+$(BUILD)/%.o: %.c VERSION
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# What a unit test needs beside the pure folders and the configuration.
+$(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
+$(BUILD)/unit/test_http: LIBS += libcurl
+$(BUILD)/unit/test_kafka: $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge))
+$(BUILD)/unit/test_kafka: LIBS += rdkafka
+$(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
+$(BUILD)/unit/test_store: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
+$(BUILD)/unit/test_service: $(addprefix $(BUILD)/src/sandbox/,fault.o journal.o service.o store.o text.o)
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(call folder,config)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8 cmocka $(LIBS)) -lm
+
+$(SIMULATE): $(BUILD)/tests/simulate/simulate.o $(BASE) $(call folder,sendx) $(call folder,delivery)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson) -lm
+
+$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD)/src/edge/http.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
+
+bench-quick: ## events a second against a local nginx, beside the ceiling of the HTTP loop
+	@./deps test
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/http_ceiling
+	@build/venv/bin/python tests/bench/quick.py
+
+# ---- demo: the sandbox plays broker and API, the worker is the real one ----
+
+DEMO = $(BUILD)/sendx-sandbox demo --worker $(BUILD)/sendx-worker --log $(BUILD)/demo-worker.log
+
+demo: ## the main job on made-up events; installs what is missing
+	@./deps demo
+	@$(MAKE) --no-print-directory all
+	@$(DEMO)
+
+demo-live: ## the same, and it goes on until interrupted
+	@./deps demo
+	@$(MAKE) --no-print-directory all
+	@$(DEMO) --live
+
+# ---- checks: under 30 s, no network ----
+
+SEEDS ?= 500
+FIRST ?= 1
+
+test: ## everything, real Kafka included; installs what is missing
+	@./deps test
+	@tests/run
+
+check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, unit, golden, simulation, format
+	@tests/check $(BUILD)
+
+unit: $(UNIT) ## unit tests only
+	@for t in $(UNIT); do echo "== $$t" && $$t || exit 1; done
+
+golden: all ## golden tests only: messages and outputs as they are kept in tests/golden
+	@tests/golden/run $(BUILD)
+
+simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
+	@$(SIMULATE) $(SEEDS) $(FIRST)
+
+layers: ## who may include whom
+	@tests/layers
+
+banned: ## functions that are not used here
+	@tests/banned
+
+format: ## format all C files (clang-format 14)
+	clang-format -i $(CFILES)
+
+format-check:
+	@tests/format
+
+lint: ## clang-tidy over all sources
+	clang-tidy --quiet $(filter src/%.c,$(CFILES)) -- $(CPPFLAGS) -std=gnu11
+
+CFILES = $(shell find src tests -name '*.[ch]')
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean: ## remove what was built (fetched test tools too)
+	rm -rf build

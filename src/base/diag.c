@@ -1,0 +1,115 @@
+#include "base/diag.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/xalloc.h"
+
+enum { DIAG_TEXT_MAX = 8192 };
+
+void
+diag_init(struct diag *diag)
+{
+    *diag = (struct diag){0};
+}
+
+void
+diag_fini(struct diag *diag)
+{
+    for (size_t i = 0; i < diag->count; i++)
+        xfree(diag->items[i].text);
+    xfree(diag->items);
+    diag_init(diag);
+}
+
+static void
+add(struct diag *diag, enum diag_severity severity, struct place at, const char *fmt, va_list ap)
+{
+    char message[DIAG_TEXT_MAX];
+    struct buf text;
+
+    vsnprintf(message, sizeof(message), fmt, ap);
+    buf_init(&text, 2 * DIAG_TEXT_MAX);
+    if (at.file && at.line)
+        buf_printf(&text, "%s:%u: ", at.file, at.line);
+    else if (at.file)
+        buf_printf(&text, "%s: ", at.file);
+    buf_add_text(&text, severity == DIAG_ERROR ? "error: " : "warning: ");
+    buf_add_text(&text, message);
+    diag->items = xgrow(diag->items, diag->count, &diag->cap, sizeof(diag->items[0]));
+    diag->items[diag->count++] = (struct diag_item){
+        .severity = severity,
+        .text = buf_steal(&text),
+        .file_len = at.file ? strlen(at.file) : 0,
+        .line = at.file ? at.line : 0,
+    };
+    if (severity == DIAG_ERROR)
+        diag->errors++;
+    else if (severity == DIAG_WARNING)
+        diag->warnings++;
+}
+
+int
+diag_error(struct diag *diag, struct place at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(diag, DIAG_ERROR, at, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+void
+diag_warning(struct diag *diag, struct place at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(diag, DIAG_WARNING, at, fmt, ap);
+    va_end(ap);
+}
+
+void
+diag_notice(struct diag *diag, struct place at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(diag, DIAG_NOTICE, at, fmt, ap);
+    va_end(ap);
+}
+
+static bool
+comes_before(const struct diag_item *a, const struct diag_item *b)
+{
+    size_t len = a->file_len < b->file_len ? a->file_len : b->file_len;
+    int order = memcmp(a->text, b->text, len);
+
+    if (order != 0)
+        return order < 0;
+    if (a->file_len != b->file_len)
+        return a->file_len < b->file_len;
+    return a->line < b->line;
+}
+
+void
+diag_sort(struct diag *diag)
+{
+    for (size_t i = 1; i < diag->count; i++) {
+        struct diag_item item = diag->items[i];
+        size_t j = i;
+
+        for (; j > 0 && comes_before(&item, &diag->items[j - 1]); j--)
+            diag->items[j] = diag->items[j - 1];
+        diag->items[j] = item;
+    }
+}
+
+void
+diag_print(const struct diag *diag, FILE *out)
+{
+    for (size_t i = 0; i < diag->count; i++)
+        fprintf(out, "%s\n", diag->items[i].text);
+}

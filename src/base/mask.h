@@ -1,0 +1,20 @@
+/*
+ * Masking of e-mail addresses for everything people or programs can read outside the call itself.
+ */
+#ifndef BASE_MASK_H
+#define BASE_MASK_H
+
+#include <stddef.h>
+
+struct buf;
+
+/* Adds EMAIL masked: first character, "***", and the domain; without an @ only "***". */
+void mask_add_email(struct buf *buf, const char *email);
+
+/* Replaces every occurrence of SECRET in BUF by "***"; a NULL or empty secret is nowhere. */
+void mask_secret(struct buf *buf, const char *secret);
+
+/* Adds free text (a reply's excerpt, a library's message) with every address in it masked. */
+void mask_add_text(struct buf *buf, const char *text, size_t len);
+
+#endif

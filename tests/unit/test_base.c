@@ -1,0 +1,365 @@
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/log_limit.h"
+#include "base/map.h"
+#include "base/mask.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+static void
+the_first_error_wins_and_callers_add_where(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(err_set(&err, "no such %s", "file"), -1);
+    assert_int_equal(err_set(&err, "later"), -1);
+    assert_int_equal(err_prefix(&err, "a.conf:%d", 7), -1);
+    assert_string_equal(err.msg, "a.conf:7: no such file");
+}
+
+static void
+a_prefix_never_overflows_a_long_message(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    memset(err.msg, 'x', ERR_MAX - 1);
+    err_prefix(&err, "where");
+    assert_int_equal(strlen(err.msg), ERR_MAX - 1);
+    assert_memory_equal(err.msg, "where: xx", 9);
+}
+
+static void
+a_buffer_stops_at_its_cap_and_says_so(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 5);
+    buf_add_text(&buf, "abc");
+    assert_false(buf_toobig(&buf));
+    buf_add_text(&buf, "def");
+    assert_true(buf_toobig(&buf));
+    assert_string_equal(buf_text(&buf), "abc");
+    buf_add_text(&buf, "d"); /* sticky: no hole in the middle */
+    assert_string_equal(buf_text(&buf), "abc");
+    buf_reset(&buf);
+    buf_printf(&buf, "%d", 12345);
+    assert_string_equal(buf_text(&buf), "12345");
+    buf_fini(&buf);
+}
+
+static void
+json_text_is_escaped(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 1000);
+    buf_add_json(&buf, "a\"\\\n\x01\xc3\xa9", 7);
+    assert_string_equal(buf_text(&buf), "\"a\\\"\\\\\\n\\u0001\xc3\xa9\"");
+    buf_fini(&buf);
+}
+
+static void
+queries_are_percent_encoded(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 1000);
+    buf_add_percent(&buf, "a+b c@\xc3\xa9~.", 10);
+    assert_string_equal(buf_text(&buf), "a%2Bb%20c%40%C3%A9~.");
+    buf_fini(&buf);
+}
+
+static void
+an_arena_keeps_pieces_apart_and_starts_again(void **state)
+{
+    struct arena arena;
+    char *texts[100];
+
+    (void)state;
+    arena_init(&arena, 64);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            char text[16];
+            int len = snprintf(text, sizeof(text), "text %d", i);
+
+            texts[i] = arena_text(&arena, text, (size_t)len);
+            assert_int_equal((uintptr_t)texts[i] % 16, 0);
+        }
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(strtol(texts[i] + 5, NULL, 10), i);
+        arena_reset(&arena);
+        assert_int_equal(arena.used, 0);
+    }
+    arena_fini(&arena);
+}
+
+struct timer {
+    struct heap_node node;
+    int64_t due_ms;
+    int order;
+};
+
+static void
+timers_come_out_in_order_whatever_is_removed(void **state)
+{
+    struct rng rng = unit_rng("heap", 42);
+    struct timer timers[300] = {0};
+    struct heap heap;
+    int64_t last_ms = -1;
+    int last_order = -1, left = 0, count = 0;
+
+    (void)state;
+    heap_init(&heap);
+    for (int i = 0; i < 300; i++) {
+        timers[i].due_ms = (int64_t)rng_below(&rng, 50);
+        timers[i].order = i;
+        heap_add(&heap, &timers[i].node, timers[i].due_ms);
+    }
+    for (int i = 0; i < 300; i++) {
+        if (rng_below(&rng, 2))
+            heap_remove(&heap, &timers[i].node);
+    }
+    for (int i = 0; i < 300; i++)
+        left += heap_has(&timers[i].node);
+    while (heap_first(&heap)) {
+        struct timer *timer = CONTAINER_OF(heap_first(&heap), struct timer, node);
+
+        assert_true(timer->due_ms > last_ms ||
+                    (timer->due_ms == last_ms && timer->order > last_order));
+        last_ms = timer->due_ms;
+        last_order = timer->order;
+        heap_remove(&heap, &timer->node);
+        count++;
+    }
+    assert_int_equal(count, left);
+    heap_fini(&heap);
+}
+
+struct entry {
+    struct map_node node;
+    char key[16];
+    bool in;
+};
+
+static void
+a_map_agrees_with_an_array(void **state)
+{
+    struct rng rng = unit_rng("map", 7);
+    static struct entry entries[500];
+    struct map map;
+    size_t count = 0;
+
+    (void)state;
+    map_init(&map, 99);
+    for (int i = 0; i < 500; i++)
+        snprintf(entries[i].key, sizeof(entries[i].key), "key %d", i);
+    for (int step = 0; step < 20000; step++) {
+        struct entry *entry = &entries[rng_below(&rng, 500)];
+        struct map_node *found = map_find(&map, entry->key, strlen(entry->key));
+
+        assert_ptr_equal(found, entry->in ? &entry->node : NULL);
+        if (entry->in)
+            map_remove(&map, &entry->node);
+        else
+            map_add(&map, &entry->node, entry->key, strlen(entry->key));
+        count += entry->in ? (size_t)-1 : 1;
+        entry->in = !entry->in;
+        assert_int_equal(map.count, count);
+    }
+    while (map_any(&map))
+        map_remove(&map, map_any(&map));
+    map_fini(&map);
+}
+
+static void
+hashes_are_those_of_siphash(void **state)
+{
+    (void)state;
+    /* Different lengths of the same bytes, and different seeds, differ. */
+    assert_int_not_equal(map_hash("aaaaaaaa", 8, 1), map_hash("aaaaaaaaa", 9, 1));
+    assert_int_not_equal(map_hash("a", 1, 1), map_hash("a", 1, 2));
+    assert_int_equal(map_hash("abc", 3, 5), map_hash("abc", 3, 5));
+}
+
+static void
+utf8_is_read_strictly(void **state)
+{
+    static const char *const good[] = {"",
+                                       "abc",
+                                       "\xc3\xa9",
+                                       "\xe2\x82\xac",
+                                       "\xf0\x9f\x98\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "\xed\x9f\xbf"};
+    static const char *const bad[] = {"\x80",         "\xc3",         "\xc0\x80",
+                                      "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xff",         "a\xe2\x82",    "\xf5\x80\x80\x80"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_true(utf8_is_valid(good[i], strlen(good[i])));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
+}
+
+static void
+every_code_point_survives_writing_and_reading(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 16);
+    for (uint32_t c = 0; c <= 0x10ffff; c++) {
+        const char *at;
+
+        if (c >= 0xd800 && c <= 0xdfff)
+            continue;
+        buf_reset(&buf);
+        utf8_add(&buf, c);
+        at = buf.data;
+        assert_true(utf8_is_valid(buf.data, buf.len));
+        assert_int_equal(utf8_next(&at, buf.data + buf.len), c);
+        assert_ptr_equal(at, buf.data + buf.len);
+    }
+    buf_fini(&buf);
+}
+
+static void
+case_is_mapped_one_to_one_without_a_locale(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 100);
+    utf8_add_lower(&buf, "\xc3\x84\xd0\x96Z\xc3\x9f", 7);
+    assert_string_equal(buf_text(&buf), "\xc3\xa4\xd0\xb6z\xc3\x9f");
+    assert_int_equal(utf8_upper(0xdf), 0xdf); /* sharp s has no single upper case */
+    assert_int_equal(utf8_lower('A'), 'a');
+    assert_true(utf8_is_space(0xa0));
+    assert_false(utf8_is_space(0x200b));
+    buf_fini(&buf);
+}
+
+static void
+masked(const char *text, const char *expected)
+{
+    struct buf buf;
+
+    buf_init(&buf, 1000);
+    mask_add_text(&buf, text, strlen(text));
+    assert_string_equal(buf_text(&buf), expected);
+    buf_fini(&buf);
+}
+
+static void
+addresses_are_masked_wherever_they_stand(void **state)
+{
+    struct buf buf;
+
+    (void)state;
+    masked("no address here", "no address here");
+    masked("contact ada@example.com is unknown", "contact a***@example.com is unknown");
+    masked("{\"email\":\"ada@example.com\"}", "{\"email\":\"a***@example.com\"}");
+    masked("/track?email=ada%40example.com&x=1", "/track?email=a***%40example.com&x=1");
+    masked("<ada+tag@example.com>", "<a***@example.com>");
+    buf_init(&buf, 100);
+    mask_add_email(&buf, "\xc3\xa9t@example.com");
+    assert_string_equal(buf_text(&buf), "\xc3\xa9***@example.com");
+    buf_reset(&buf);
+    mask_add_email(&buf, "nobody");
+    assert_string_equal(buf_text(&buf), "***");
+    buf_fini(&buf);
+}
+
+/* Runs what writes one log line and returns it without its time. */
+static void
+logged(enum log_format format, char *line, size_t size)
+{
+    int pipes[2], old = dup(STDERR_FILENO);
+    ssize_t len;
+
+    assert_int_equal(pipe(pipes), 0);
+    dup2(pipes[1], STDERR_FILENO);
+    log_setup(LOG_INFO, format);
+    log_debug("not.this");
+    log_info("call.done", log_text("rule", "plan \"changed\""), log_int("status", 200),
+             log_contact("contact", "ada@example.com"), log_text("absent", NULL));
+    log_setup(LOG_INFO, LOG_LOGFMT);
+    dup2(old, STDERR_FILENO);
+    close(old);
+    close(pipes[1]);
+    len = read(pipes[0], line, size - 1);
+    close(pipes[0]);
+    assert_true(len > 0);
+    line[len] = '\0';
+}
+
+static void
+a_log_line_is_logfmt_or_json_with_addresses_masked(void **state)
+{
+    char line[1000];
+
+    (void)state;
+    logged(LOG_LOGFMT, line, sizeof(line));
+    assert_string_equal(strstr(line, " level="),
+                        " level=info event=call.done rule=\"plan \\\"changed\\\"\" status=200 "
+                        "contact=a***@example.com\n");
+    logged(LOG_JSON, line, sizeof(line));
+    assert_memory_equal(line, "{\"ts\":\"20", 9);
+    assert_string_equal(strstr(line, ",\"level\""),
+                        ",\"level\":\"info\",\"event\":\"call.done\",\"rule\":\"plan "
+                        "\\\"changed\\\"\",\"status\":200,\"contact\":\"a***@example.com\"}\n");
+}
+
+static void
+a_repeated_line_passes_once_an_interval_with_a_count(void **state)
+{
+    struct log_limit limit = {0};
+    int64_t kept_back = -1;
+
+    (void)state;
+    assert_true(log_limit_pass(&limit, 1000, &kept_back));
+    assert_int_equal(kept_back, 0);
+    assert_false(log_limit_pass(&limit, 1001, &kept_back));
+    assert_false(log_limit_pass(&limit, 1002, &kept_back));
+    assert_true(log_limit_pass(&limit, 1000 + LOG_LIMIT_MS, &kept_back));
+    assert_int_equal(kept_back, 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_error_wins_and_callers_add_where),
+        cmocka_unit_test(a_prefix_never_overflows_a_long_message),
+        cmocka_unit_test(a_buffer_stops_at_its_cap_and_says_so),
+        cmocka_unit_test(json_text_is_escaped),
+        cmocka_unit_test(queries_are_percent_encoded),
+        cmocka_unit_test(an_arena_keeps_pieces_apart_and_starts_again),
+        cmocka_unit_test(timers_come_out_in_order_whatever_is_removed),
+        cmocka_unit_test(a_map_agrees_with_an_array),
+        cmocka_unit_test(hashes_are_those_of_siphash),
+        cmocka_unit_test(utf8_is_read_strictly),
+        cmocka_unit_test(every_code_point_survives_writing_and_reading),
+        cmocka_unit_test(case_is_mapped_one_to_one_without_a_locale),
+        cmocka_unit_test(addresses_are_masked_wherever_they_stand),
+        cmocka_unit_test(a_log_line_is_logfmt_or_json_with_addresses_masked),
+        cmocka_unit_test(a_repeated_line_passes_once_an_interval_with_a_count),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+#include <assert.h>
+
+#include "delivery/core_state.h"
+
+const struct core_counts *
+core_part_counts(const struct core_part *part)
+{
+    return &part->counts;
+}
+
+void
+core_totals(const struct core *core, struct core_counts *ret)
+{
+    *ret = core->gone;
+    LIST_EACH(node, &core->parts) {
+        core_add_counts(ret, &CONTAINER_OF(node, struct core_part, node)->counts);
+    }
+}
+
+void
+core_gauges(const struct core *core, struct core_gauges *ret)
+{
+    *ret = (struct core_gauges){.events = core->events,
+                                .lanes = lanes_count(&core->lanes),
+                                .ready = core->ready,
+                                .in_flight = core->in_flight,
+                                .waiting = core->waiting,
+                                .held = core->held_count,
+                                .bytes = core->bytes};
+}
+
+static void
+check_job(const struct core_job *job)
+{
+    bool is_head = core_heads_lanes(job);
+
+    assert(job->entry_count >= 1 && job->entry_count <= JOB_ENTRIES);
+    assert((job->state == JOB_QUEUED) == !is_head); /* one in flight per contact */
+    assert(heap_has(&job->timer) == (job->state == JOB_WAITING));
+}
+
+static void
+check_part(const struct core_part *part)
+{
+    const struct core_counts *counts = &part->counts;
+    uint64_t ended = 0;
+    int64_t offset = -1;
+    size_t events = 0;
+
+    for (size_t i = 0; i < EVENT_OUTCOME_COUNT; i++)
+        ended += counts->ended[i];
+    assert(counts->consumed == counts->pending + ended); /* conservation */
+    LIST_EACH(node, &part->ledger.slots) {
+        struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
+
+        assert(event->slot.offset > offset && event->slot.offset < part->ledger.next);
+        assert(event->refs > 0);
+        offset = event->slot.offset;
+        events++;
+        LIST_EACH(job_node, &event->jobs) {
+            check_job(CONTAINER_OF(job_node, struct core_job, event_node));
+        }
+    }
+    assert(events == counts->pending && events == part->ledger.count);
+    assert(part->committed <= ledger_watermark(&part->ledger));
+}
+
+void
+core_check(const struct core *core)
+{
+    LIST_EACH(node, &core->parts) {
+        check_part(CONTAINER_OF(node, struct core_part, node));
+    }
+    for (size_t i = 0; i < core->account_count; i++)
+        assert(core->accounts[i]->in_flight_count <= core->accounts[i]->max_in_flight);
+}

@@ -1,0 +1,40 @@
+/*
+ * What of one partition is unfinished, in offset order, and how far it was received. Whatever was
+ * received and is not in it is finished: so a contact that waits for an hour costs one slot, and
+ * the gaps that compaction and transactions leave need no care. Embeds in its owner; owns no slot.
+ */
+#ifndef DELIVERY_LEDGER_H
+#define DELIVERY_LEDGER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct ledger_slot {
+    struct list node;
+    int64_t offset;
+};
+
+struct ledger {
+    struct list slots; /* of ledger_slot.node, offsets ascending */
+    size_t count;
+    int64_t next;  /* one past the highest offset received, or where reading begins */
+    int64_t given; /* the lowest offset given back, INT64_MAX: none */
+};
+
+/* NEXT: the first offset that will be received is this one or a later one. */
+void ledger_init(struct ledger *ledger, int64_t next);
+
+/* OFFSET must not be below ledger->next. */
+void ledger_open(struct ledger *ledger, struct ledger_slot *slot, int64_t offset);
+void ledger_close(struct ledger *ledger, struct ledger_slot *slot); /* it is finished */
+
+/* It is left to the partition's next owner: the watermark never passes it. */
+void ledger_give_back(struct ledger *ledger, struct ledger_slot *slot);
+
+/* The first offset that is not finished, or one past the highest received: what may be committed.
+ */
+int64_t ledger_watermark(const struct ledger *ledger);
+
+#endif

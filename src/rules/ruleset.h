@@ -1,0 +1,60 @@
+/*
+ * Compiled rules: an event in, calls out. Immutable after ruleset_new but for a cache of which
+ * rules a topic meets. Owns everything compiled. Pure: no I/O, no clock, no globals; evaluation
+ * never fails, recurses without bound or runs long, whatever an event holds.
+ */
+#ifndef RULES_RULESET_H
+#define RULES_RULESET_H
+
+#include "rules/event.h"
+#include "rules/spec.h"
+#include "sendx/call.h"
+
+enum {
+    RULESET_CALLS_MAX = 1000,            /* calls one event may become */
+    RULESET_BYTES_MAX = 8 * 1024 * 1024, /* bytes those calls may hold */
+    RULESET_REASON_MAX = 512
+};
+
+struct ruleset;
+
+/* Compiles SPEC and adds every finding to DIAG. NULL when there was an error. */
+struct ruleset *ruleset_new(const struct spec_ruleset *spec, struct diag *diag) MUSTCHECK;
+void ruleset_free(struct ruleset *rules); /* NULL is accepted */
+
+/* The union of all rules' topics, "^" expressions as written, each once. Borrowed. */
+size_t ruleset_topic_count(const struct ruleset *rules);
+const char *ruleset_topic(const struct ruleset *rules, size_t i);
+
+size_t ruleset_rule_count(const struct ruleset *rules);
+const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
+
+/*      id, name, what happened */
+#define MAP_OUTCOME_TABLE(X)                                                         \
+    X(CALLS, "calls", "at least one call")                                           \
+    X(NO_MATCH, "no_match", "no rule matched")                                       \
+    X(NO_CALL, "no_call", "a rule matched, and there is nothing to send")            \
+    X(TOMBSTONE, "tombstone", "null payload")                                        \
+    X(NOT_JSON, "not_json", "the payload is not JSON as RFC 8259 and UTF-8 have it") \
+    X(NOT_RENDERED, "not_rendered", "a matching rule could not be rendered; nothing is sent")
+
+#define X(id, name, doc) MAP_##id,
+enum map_outcome { MAP_OUTCOME_TABLE(X) MAP_OUTCOME_COUNT };
+#undef X
+
+struct mapping {
+    struct call_list calls; /* in the order they are to be sent; empty unless MAP_CALLS */
+    char
+        reason[RULESET_REASON_MAX]; /* for NOT_JSON and NOT_RENDERED; holds no value of the event */
+};
+
+void mapping_init(struct mapping *mapping);
+void mapping_fini(struct mapping *mapping);
+
+/* Maps one event. MAPPING is emptied first. */
+enum map_outcome ruleset_map(struct ruleset *rules, const struct event *event,
+                             struct mapping *mapping);
+
+const char *map_outcome_name(enum map_outcome outcome);
+
+#endif

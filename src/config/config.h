@@ -1,0 +1,74 @@
+/*
+ * The configuration as structs, filled from one libconfig file by way of the option table. Owns all
+ * its texts and the compiled rules. Nothing outside config/ knows the file format.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/log.h"
+#include "rules/ruleset.h"
+#include "sendx/account.h"
+
+enum kafka_start { KAFKA_START_EARLIEST, KAFKA_START_LATEST, KAFKA_START_TIME };
+
+/* A librdkafka property, its name with dots. */
+struct kafka_property {
+    char *name, *value;
+    struct place at;
+};
+
+struct kafka_config {
+    char *bootstrap_servers, *group_id;
+    enum kafka_start start;
+    int64_t start_ms;                  /* for KAFKA_START_TIME: since 1970-01-01 UTC */
+    struct kafka_property *properties; /* all others that were written */
+    size_t property_count;
+};
+
+struct delivery_config {
+    int64_t retry_min_ms, retry_max_ms;
+    int64_t max_pending_events, max_pending_bytes, prefetch_bytes;
+    int64_t commit_interval_ms, drain_timeout_ms;
+};
+
+struct log_config {
+    enum log_level level;
+    enum log_format format;
+};
+
+struct config {
+    struct kafka_config kafka;
+    struct account *accounts;
+    size_t account_count;
+    struct delivery_config delivery;
+    struct log_config log;
+    struct ruleset *rules;
+    void *source; /* what the texts' places borrow from; config/ only */
+};
+
+enum config_secrets {
+    CONFIG_SECRETS_REQUIRED, /* a missing ${env:…} or ${file:…} is an error */
+    CONFIG_SECRETS_OPTIONAL  /* a warning, and the text is "" */
+};
+
+/* The opinion of who will use the kafka section (edge/kafka_conf): adds its errors, -1 if any. */
+typedef int config_kafka_check(const struct kafka_config *kafka, struct diag *diag);
+
+/* Reads and checks FILE with everything it includes. Every finding goes to DIAG, those of
+ * KAFKA_CHECK (NULL: nobody is asked) among them; NULL when there was an error. */
+struct config *config_load(const char *file, enum config_secrets secrets,
+                           config_kafka_check *kafka_check, struct diag *diag) MUSTCHECK;
+void config_free(struct config *config); /* NULL is accepted */
+
+/* What is in force, as a configuration file; secrets masked, defaults marked. */
+void config_print(const struct config *config, FILE *out);
+
+/* The reference of all options as Markdown: docs/configuration.md. */
+void config_print_reference(FILE *out);
+
+#endif

@@ -1,0 +1,141 @@
+#include "config/option.h"
+
+#include <string.h>
+
+#define IN(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define IN_CONFIG(member) IN(struct config, member)
+#define IN_ACCOUNT(member) IN(struct account, member)
+#define RANGE(from, to) .least = (from), .most = (to)
+
+static const struct section sections[] = {
+    {"kafka", false, "Where events come from."},
+    {"accounts", true, "The SendX teams that calls go to, a group each, one or more."},
+    {"delivery", false, "How calls are sent, and how much may wait."},
+    {"log", false, "The log on standard error."},
+};
+
+static const struct option options[] = {
+    {"kafka", "bootstrap_servers", OPTION_TEXT, OPTION_FILLED, "localhost:9092",
+     IN_CONFIG(kafka.bootstrap_servers),
+     .doc = "The brokers to ask first: `host:port`, separated by commas."},
+    {"kafka", "group_id", OPTION_TEXT, OPTION_FILLED, "sendx-worker", IN_CONFIG(kafka.group_id),
+     .doc =
+         "The consumer group. Processes of one group share the partitions; a group with a new name "
+         "begins at `start`."},
+    {"kafka", "start", OPTION_START, 0, "earliest", .choices = "earliest|latest", IN_CONFIG(kafka),
+     .doc =
+         "Where a group without committed offsets begins: at the oldest event there is, behind the "
+         "newest, or at the first one not older than a time such as `2026-01-31` or "
+         "`2026-01-31T09:30:00+01:00` (UTC where no offset is written)."},
+
+    {"accounts", "name", OPTION_TEXT, OPTION_REQUIRED | OPTION_FILLED, NULL, IN_ACCOUNT(name),
+     .doc = "What rules, logs and metrics call the account. Unique."},
+    {"accounts", "api", OPTION_CHOICE, 0, "v1", .choices = "v1|rest", IN_ACCOUNT(api),
+     .doc =
+         "The flavour of the API: `v1` takes the key in the header `api_key` and needs `team_id`, "
+         "`rest` takes it in `X-Team-ApiKey`."},
+    {"accounts", "base_url", OPTION_TEXT, OPTION_FILLED, NULL, IN_ACCOUNT(base_url),
+     .doc =
+         "What URLs of the API begin with. The default goes with `api`: "
+         "`https://app.sendx.io/api/v1` for `v1`, `https://api.sendx.io/api/v1/rest` for `rest`. "
+         "Plain `http://` is refused for anything but this machine itself (127.0.0.0/8, ::1, "
+         "localhost), unless `allow_plaintext` is set."},
+    {"accounts", "api_key", OPTION_TEXT,
+     OPTION_REQUIRED | OPTION_FILLED | OPTION_VISIBLE | OPTION_SECRET, NULL, IN_ACCOUNT(api_key),
+     .doc = "The key of the team. Better named than written: `${env:SENDX_API_KEY}` or "
+            "`${file:/run/secrets/sendx_api_key}`."},
+    {"accounts", "team_id", OPTION_TEXT, OPTION_FILLED, NULL, IN_ACCOUNT(team_id),
+     .doc =
+         "The team. Required for `api = \"v1\"`; refused for `rest`, whose key belongs to a team."},
+    {"accounts", "max_in_flight", OPTION_INTEGER, 0, "64", RANGE("1", "10000"),
+     IN_ACCOUNT(max_in_flight), .doc = "Calls that may wait for their replies at once."},
+    {"accounts", "timeout", OPTION_DURATION, 0, "30s", RANGE("10ms", "10m"), IN_ACCOUNT(timeout_ms),
+     .doc =
+         "How long one call may take. A call that timed out is repeated, and only such a call can "
+         "arrive after a later one: keep it generous."},
+    {"accounts", "connect_timeout", OPTION_DURATION, 0, "3s", RANGE("10ms", "10m"),
+     IN_ACCOUNT(connect_timeout_ms),
+     .doc = "How long a new connection may take, name look-up and TLS included."},
+    {"accounts", "ca_file", OPTION_TEXT, 0, "", IN_ACCOUNT(ca_file),
+     .doc = "PEM file with the certificates to trust instead of the system's; a relative name "
+            "begins in "
+            "the folder of the configuration file. Empty: the system's."},
+    {"accounts", "allow_plaintext", OPTION_BOOLEAN, 0, "false", IN_ACCOUNT(allow_plaintext),
+     .doc = "Allow `http://` to another machine: the key and all contacts can then be read on the "
+            "way."},
+
+    {"delivery", "retry_min", OPTION_DURATION, 0, "250ms", RANGE("1ms", "1h"),
+     IN_CONFIG(delivery.retry_min_ms),
+     .doc = "The longest wait before the first repeat of a call that failed for the time being; it "
+            "doubles with each repeat. The wait itself is drawn at random below it. Not above "
+            "`retry_max`."},
+    {"delivery", "retry_max", OPTION_DURATION, 0, "60s", RANGE("1ms", "24h"),
+     IN_CONFIG(delivery.retry_max_ms), .doc = "Where the doubling ends."},
+    {"delivery", "max_pending_events", OPTION_INTEGER, 0, "10000", RANGE("1", "10000000"),
+     IN_CONFIG(delivery.max_pending_events),
+     .doc = "Events that may be unfinished at once; above it nothing is taken in."},
+    {"delivery", "max_pending_bytes", OPTION_SIZE, 0, "64MiB", RANGE("64KiB", "65536MiB"),
+     IN_CONFIG(delivery.max_pending_bytes),
+     .doc = "Bytes that unfinished events and their calls may hold; above it nothing is taken in."},
+    {"delivery", "prefetch_bytes", OPTION_SIZE, 0, "32MiB", RANGE("1MiB", "65536MiB"),
+     IN_CONFIG(delivery.prefetch_bytes),
+     .doc = "Bytes of records fetched ahead, for all partitions together; each partition gets at "
+            "least "
+            "128KiB and at most 2MiB of it."},
+    {"delivery", "commit_interval", OPTION_DURATION, 0, "1s", RANGE("10ms", "5m"),
+     IN_CONFIG(delivery.commit_interval_ms),
+     .doc =
+         "How often offsets are committed. After a crash, what was finished since is sent again."},
+    {"delivery", "drain_timeout", OPTION_DURATION, 0, "10s", RANGE("10ms", "10m"),
+     IN_CONFIG(delivery.drain_timeout_ms),
+     .doc = "How long a stop or a rebalance waits for calls in flight."},
+
+    {"log", "level", OPTION_CHOICE, 0, "info", .choices = "debug|info|warning|error",
+     IN_CONFIG(log.level), .doc = "The least important lines that are written."},
+    {"log", "format", OPTION_CHOICE, 0, "logfmt", .choices = "logfmt|json", IN_CONFIG(log.format),
+     .doc = "One event a line, as `key=value` or as a JSON object."},
+};
+
+size_t
+option_count(void)
+{
+    return ARRAY_LEN(options);
+}
+
+const struct option *
+option_at(size_t i)
+{
+    return &options[i];
+}
+
+size_t
+section_count(void)
+{
+    return ARRAY_LEN(sections);
+}
+
+const struct section *
+section_at(size_t i)
+{
+    return &sections[i];
+}
+
+const char *
+option_type_name(enum option_type type)
+{
+#define X(id, name, expected) name,
+    static const char *const names[] = {OPTION_TYPE_TABLE(X)};
+#undef X
+
+    return names[type];
+}
+
+const struct option *
+option_find(const char *section, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
+            return &options[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,303 @@
+#include "config/scan.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/xalloc.h"
+
+enum {
+    DEPTH_MAX = 10, /* of @include; libconfig's own limit */
+    TOKEN_MAX = 4096,
+    BRACKETS_MAX = 64 * 1024,
+    EXCERPT_MAX = 48
+};
+
+enum token { TOKEN_END, TOKEN_TEXT, TOKEN_WORD, TOKEN_INCLUDE, TOKEN_MARK };
+
+struct scan {
+    const char *dir;
+    struct diag *diag;
+    bool includes_only;
+    bool stopped; /* there was an error, or files include each other without end */
+    int result;
+};
+
+struct scanner {
+    FILE *in;
+    const char *file;
+    unsigned line;
+    struct buf text; /* of a text (escapes as written), a word, an included name */
+    int mark;        /* of TOKEN_MARK: the character */
+};
+
+static int
+next_char(struct scanner *scanner)
+{
+    int c = getc(scanner->in);
+
+    if (c == '\n')
+        scanner->line++;
+    return c;
+}
+
+static int
+peek_char(struct scanner *scanner)
+{
+    int c = getc(scanner->in);
+
+    ungetc(c, scanner->in);
+    return c;
+}
+
+static void
+skip_line(struct scanner *scanner)
+{
+    int c;
+
+    do {
+        c = next_char(scanner);
+    } while (c != '\n' && c != EOF);
+}
+
+static void
+skip_comment(struct scanner *scanner)
+{
+    int before = 0, c = next_char(scanner);
+
+    while (c != EOF && !(before == '*' && c == '/')) {
+        before = c;
+        c = next_char(scanner);
+    }
+}
+
+static void
+read_text(struct scanner *scanner)
+{
+    int c = next_char(scanner);
+
+    buf_reset(&scanner->text);
+    while (c != EOF && c != '"') {
+        buf_add_char(&scanner->text, (char)c);
+        if (c == '\\') {
+            c = next_char(scanner);
+            if (c == EOF)
+                return;
+            buf_add_char(&scanner->text, (char)c);
+        }
+        c = next_char(scanner);
+    }
+}
+
+static bool
+is_word(int c)
+{
+    return c != EOF && (isalnum(c) || strchr("+-._*", c));
+}
+
+static void
+read_word(struct scanner *scanner, int first)
+{
+    buf_reset(&scanner->text);
+    buf_add_char(&scanner->text, (char)first);
+    while (is_word(peek_char(scanner)))
+        buf_add_char(&scanner->text, (char)next_char(scanner));
+}
+
+static enum token
+next_token(struct scanner *scanner)
+{
+    for (;;) {
+        int c = next_char(scanner);
+
+        if (c == EOF)
+            return TOKEN_END;
+        if (isspace(c))
+            continue;
+        if (c == '#' || (c == '/' && peek_char(scanner) == '/')) {
+            skip_line(scanner);
+        } else if (c == '/' && peek_char(scanner) == '*') {
+            next_char(scanner);
+            skip_comment(scanner);
+        } else if (c == '"') {
+            read_text(scanner);
+            return TOKEN_TEXT;
+        } else if (c == '@') {
+            read_word(scanner, '@');
+            return strcmp(buf_text(&scanner->text), "@include") == 0 ? TOKEN_INCLUDE : TOKEN_MARK;
+        } else if (is_word(c)) {
+            read_word(scanner, c);
+            return TOKEN_WORD;
+        } else {
+            scanner->mark = c;
+            return TOKEN_MARK;
+        }
+    }
+}
+
+/* Whether WORD is an integer without an L that libconfig would cut to 32 bits. */
+static bool
+is_cut(const char *word)
+{
+    const char *digits = word + (*word == '-' || *word == '+');
+    bool negative = *word == '-';
+    uint64_t value = 0;
+    unsigned base = 10;
+
+    if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) {
+        base = 16;
+        digits += 2;
+    }
+    for (; *digits; digits++) {
+        if (base == 16 ? !isxdigit((unsigned char)*digits) : !isdigit((unsigned char)*digits))
+            return false;
+        if (value <= UINT32_MAX)
+            value = value * base + (unsigned)(isdigit((unsigned char)*digits)
+                                                  ? *digits - '0'
+                                                  : tolower((unsigned char)*digits) - 'a' + 10);
+    }
+    return value > (uint64_t)INT32_MAX + negative;
+}
+
+static void
+check_word(struct scan *scan, const struct scanner *scanner)
+{
+    const char *word = buf_text(&scanner->text);
+
+    if (is_cut(word))
+        diag_error(scan->diag, (struct place){scanner->file, scanner->line},
+                   "%.32s does not fit into 32 bits: libconfig needs an L behind such an integer",
+                   word);
+}
+
+static void
+warn_joined(struct scan *scan, const struct scanner *scanner)
+{
+    const char *text = buf_text(&scanner->text);
+    size_t len = strlen(text), shown = len;
+
+    if (len > EXCERPT_MAX) {
+        shown = EXCERPT_MAX;
+        while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
+            shown--;
+    }
+    diag_warning(scan->diag, (struct place){scanner->file, scanner->line},
+                 "no comma before \"%.*s%s\": it is read as the end of the text before it",
+                 (int)shown, text, shown < len ? "…" : "");
+}
+
+/* Keeps the open brackets; whether the innermost is one of a list or an array. */
+static bool
+follow_bracket(struct buf *brackets, int mark, bool in_sequence)
+{
+    if (strchr("[({", mark))
+        buf_add_char(brackets, (char)mark);
+    else if (strchr("])}", mark) && brackets->len > 0)
+        buf_truncate(brackets, brackets->len - 1);
+    else
+        return in_sequence;
+    return brackets->len > 0 && buf_text(brackets)[brackets->len - 1] != '{';
+}
+
+static void scan_file(struct scan *scan, const char *file, unsigned depth);
+
+static void
+scan_include(struct scan *scan, struct scanner *scanner, unsigned depth)
+{
+    unsigned line = scanner->line;
+    bool here = strcmp(scan->dir, ".") == 0;
+    char *path;
+    struct stat st;
+
+    if (next_token(scanner) != TOKEN_TEXT)
+        return;
+    path = xasprintf("%s%s%s", here ? "" : scan->dir, here ? "" : "/", buf_text(&scanner->text));
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        scan->stopped = scan->includes_only;
+        if (scan->includes_only)
+            scan->result = diag_error(scan->diag, (struct place){scanner->file, line},
+                                      "\"%s\" is a folder; only files can be included", path);
+    } else if (depth < DEPTH_MAX) {
+        scan_file(scan, path, depth + 1);
+    } else {
+        scan->stopped = true; /* libconfig says so */
+    }
+    xfree(path);
+}
+
+static void
+scan_tokens(struct scan *scan, struct scanner *scanner, unsigned depth)
+{
+    struct buf brackets;
+    bool in_sequence = false;
+    enum token before = TOKEN_MARK, token = next_token(scanner);
+
+    buf_init(&brackets, BRACKETS_MAX);
+    while (token != TOKEN_END && !scan->stopped) {
+        if (token == TOKEN_INCLUDE)
+            scan_include(scan, scanner, depth);
+        else if (token == TOKEN_MARK)
+            in_sequence = follow_bracket(&brackets, scanner->mark, in_sequence);
+        else if (token == TOKEN_WORD && !scan->includes_only)
+            check_word(scan, scanner);
+        else if (token == TOKEN_TEXT && before == TOKEN_TEXT && in_sequence && !scan->includes_only)
+            warn_joined(scan, scanner);
+        before = token;
+        token = next_token(scanner);
+    }
+    buf_fini(&brackets);
+}
+
+static void
+scan_file(struct scan *scan, const char *file, unsigned depth)
+{
+    struct scanner scanner = {.file = file, .line = 1};
+    struct stat st;
+
+    if (stat(file, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    scanner.in = fopen(file, "r");
+    if (!scanner.in)
+        return;
+    buf_init(&scanner.text, TOKEN_MAX);
+    scan_tokens(scan, &scanner, depth);
+    buf_fini(&scanner.text);
+    fclose(scanner.in);
+}
+
+int
+scan_includes(const char *file, const char *dir, struct diag *diag)
+{
+    struct scan scan = {.dir = dir, .diag = diag, .includes_only = true};
+
+    scan_file(&scan, file, 0);
+    return scan.result;
+}
+
+void
+scan_text(const char *file, const char *dir, struct diag *diag)
+{
+    struct scan scan = {.dir = dir, .diag = diag};
+
+    scan_file(&scan, file, 0);
+}
+
+void
+scan_included_name(const char *file, unsigned line, struct buf *name)
+{
+    struct scanner scanner = {.file = file, .line = 1};
+    enum token token;
+
+    scanner.in = fopen(file, "r");
+    if (!scanner.in)
+        return;
+    buf_init(&scanner.text, TOKEN_MAX);
+    do {
+        token = next_token(&scanner);
+    } while (token != TOKEN_END && !(token == TOKEN_INCLUDE && scanner.line >= line));
+    if (token == TOKEN_INCLUDE && next_token(&scanner) == TOKEN_TEXT)
+        buf_add_text(name, buf_text(&scanner.text));
+    buf_fini(&scanner.text);
+    fclose(scanner.in);
+}

@@ -1,0 +1,653 @@
+#include "edge/http.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/xalloc.h"
+
+enum {
+    EVENTS_MAX = 256,            /* sockets served in one step */
+    BODY_MAX = 64 * 1024 * 1024, /* as wire.c has it */
+    KEEP_MAX = 16 * 1024         /* buffers of a handle at rest hold no more than this */
+};
+
+/* A transfer and its easy handle, which is used again by later requests of the account. Its state
+ * is the list it is in: the account's idle ones, or http's active or ended ones. */
+struct request {
+    struct list node;
+    struct http_account *account;
+    CURL *easy;
+    void *token;
+    struct buf body;  /* what is sent; curl reads it in place */
+    struct buf reply; /* what came back */
+    bool reply_cut, repeated;
+    enum reply_failure failure; /* of an ended one */
+    char detail[CURL_ERROR_SIZE];
+};
+
+struct http_account {
+    struct http *http;
+    CURL *model; /* never used itself: handles are copies of it */
+    struct curl_slist *headers;
+    struct list idle;
+    long max_in_flight;
+    size_t in_flight;
+    bool freed; /* by its owner: goes with the last request */
+};
+
+/* What epoll watches of a descriptor, indexed by it. */
+struct watch {
+    uint32_t events;
+    bool wanted; /* by curl, just now */
+    bool kept;   /* a connection: close_socket hears of its end */
+};
+
+struct http {
+    struct http_ops ops;
+    void *arg;
+    CURLM *multi;
+    int epoll_fd;
+    struct watch *watches;
+    size_t watch_count;
+    struct list active;
+    struct list ended; /* by us: to be reported in the next step */
+    size_t in_flight;
+    long max_connections; /* the sum over the accounts */
+    size_t accounts;
+    int64_t due_ms;
+};
+
+/* Sockets. These callbacks are called by curl and must not call curl_multi_*. */
+
+static struct watch *
+watch_of(struct http *http, int fd)
+{
+    size_t count = http->watch_count ? http->watch_count : 64;
+
+    assert(fd >= 0);
+    if ((size_t)fd < http->watch_count)
+        return &http->watches[fd];
+    while (count <= (size_t)fd)
+        count *= 2;
+    http->watches = xrealloc(http->watches, count, sizeof(*http->watches));
+    memset(http->watches + http->watch_count, 0,
+           (count - http->watch_count) * sizeof(*http->watches));
+    http->watch_count = count;
+    return &http->watches[fd];
+}
+
+static void
+set_watch(struct http *http, int fd, uint32_t events)
+{
+    struct watch *watch = watch_of(http, fd);
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    int op = !watch->events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+    int rc;
+
+    if (watch->events == events)
+        return;
+    rc = epoll_ctl(http->epoll_fd, op, fd, &event);
+    assert(!rc || op == EPOLL_CTL_DEL);
+    watch->events = events;
+}
+
+/* curl wants to hear of a socket, or no more. A connection stays watched between its requests,
+ * which saves two system calls for each of them. */
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http *http = arg;
+    struct watch *watch = watch_of(http, fd);
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+
+    (void)easy;
+    (void)socket_arg;
+    watch->wanted = what != CURL_POLL_REMOVE;
+    if (watch->wanted)
+        set_watch(http, fd, events);
+    else if (!watch->kept || watch->events != EPOLLIN)
+        set_watch(http, fd, 0);
+    return 0;
+}
+
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http *http = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)purpose;
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    *watch_of(http, fd) = (struct watch){.kept = true};
+    return fd;
+}
+
+static int
+close_socket(void *arg, curl_socket_t fd)
+{
+    struct http *http = arg;
+
+    *watch_of(http, fd) = (struct watch){0}; /* epoll forgets what is closed */
+    return close(fd);
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct request *request = arg;
+    size_t len = size * count;
+    size_t room = request->reply.cap - request->reply.len;
+
+    if (len > room)
+        request->reply_cut = true;
+    buf_add(&request->reply, bytes, len < room ? len : room);
+    return len; /* what is over the cap is read and forgotten */
+}
+
+/* Set-up. */
+
+struct http *
+http_open(const struct http_ops *ops, void *arg, struct err *err)
+{
+    struct http *http;
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+        err_set(err, "libcurl cannot be initialised");
+        return NULL;
+    }
+    http = xcalloc(1, sizeof(*http));
+    http->ops = *ops;
+    http->arg = arg;
+    http->due_ms = CLOCK_NEVER;
+    list_init(&http->active);
+    list_init(&http->ended);
+    http->multi = curl_multi_init();
+    http->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!http->multi || http->epoll_fd < 0) {
+        err_set(err, "HTTP cannot be set up: %s", strerror(errno));
+        http_close(http);
+        return NULL;
+    }
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    return http;
+}
+
+static void
+free_request(struct request *request)
+{
+    list_remove(&request->node);
+    curl_easy_cleanup(request->easy);
+    buf_fini(&request->body);
+    buf_fini(&request->reply);
+    xfree(request);
+}
+
+/* Once its owner has freed it and no request is left. */
+static void
+free_account_if_over(struct http_account *account)
+{
+    struct list *node;
+
+    if (!account->freed || account->in_flight)
+        return;
+    while ((node = list_first(&account->idle)))
+        free_request(CONTAINER_OF(node, struct request, node));
+    curl_easy_cleanup(account->model);
+    curl_slist_free_all(account->headers);
+    account->http->accounts--;
+    xfree(account);
+}
+
+static void
+end_all(struct list *requests)
+{
+    struct list *node;
+
+    while ((node = list_first(requests))) {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        struct http_account *account = request->account;
+
+        curl_multi_remove_handle(account->http->multi, request->easy);
+        free_request(request);
+        account->in_flight--;
+        free_account_if_over(account);
+    }
+}
+
+void
+http_close(struct http *http)
+{
+    if (!http)
+        return;
+    end_all(&http->active);
+    end_all(&http->ended);
+    assert(!http->accounts);
+    curl_multi_cleanup(http->multi);
+    if (http->epoll_fd >= 0)
+        close(http->epoll_fd);
+    xfree(http->watches);
+    xfree(http);
+    curl_global_cleanup();
+}
+
+static void
+add_connections(struct http *http, long count)
+{
+    http->max_connections += count;
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, http->max_connections);
+}
+
+static struct curl_slist *
+header_list(const struct account *account)
+{
+    struct buf headers[WIRE_HEADERS];
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* no "100-continue" */
+
+    wire_headers(account, headers);
+    for (int i = 0; i < WIRE_HEADERS; i++) {
+        list = curl_slist_append(list, buf_text(&headers[i]));
+        assert(list);
+        buf_fini(&headers[i]);
+    }
+    return list;
+}
+
+static CURLcode
+set_transport(CURL *easy, const struct account *account)
+{
+    bool https = !strncasecmp(account->base_url, "https:", 6);
+    CURLcode rc = CURLE_OK;
+
+    rc |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)account->timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)account->connect_timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                           1L); /* never wait for a DNS look-up that hangs */
+    rc |= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    if (!https)
+        return rc | curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    rc |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (account->ca_file)
+        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, account->ca_file);
+    /* With a folder of certificates beside the file curl reads the file anew for each connection.
+     */
+    if (account->ca_file || curl_version_info(CURLVERSION_NOW)->cainfo)
+        rc |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    return rc;
+}
+
+struct http_account *
+http_account_new(struct http *http, const struct account *account, struct err *err)
+{
+    struct http_account *self = xcalloc(1, sizeof(*self));
+    CURL *easy = curl_easy_init();
+    CURLcode rc;
+
+    assert(easy);
+    self->http = http;
+    self->model = easy;
+    self->headers = header_list(account);
+    self->max_in_flight = account->max_in_flight;
+    list_init(&self->idle);
+    http->accounts++;
+    add_connections(http, self->max_in_flight);
+    rc = set_transport(easy, account);
+    rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
+    rc |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "sendx-worker/" VERSION);
+    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+    if (rc) {
+        err_set(err, "account \"%s\": libcurl refuses its settings", account->name);
+        http_account_free(self);
+        return NULL;
+    }
+    return self;
+}
+
+void
+http_account_free(struct http_account *account)
+{
+    if (!account)
+        return;
+    account->freed = true;
+    add_connections(account->http, -account->max_in_flight);
+    free_account_if_over(account);
+}
+
+/* Requests. */
+
+static struct request *
+new_request(struct http_account *account)
+{
+    struct request *request = xcalloc(1, sizeof(*request));
+
+    request->account = account;
+    request->easy = curl_easy_duphandle(account->model);
+    assert(request->easy);
+    list_init(&request->node);
+    buf_init(&request->body, BODY_MAX);
+    buf_init(&request->reply, REPLY_BODY_MAX);
+    curl_easy_setopt(request->easy, CURLOPT_PRIVATE, request);
+    curl_easy_setopt(request->easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(request->easy, CURLOPT_ERRORBUFFER, request->detail);
+    return request;
+}
+
+static struct request *
+take_request(struct http_account *account)
+{
+    struct list *node = list_first(&account->idle);
+
+    if (!node)
+        return new_request(account);
+    list_remove(node);
+    return CONTAINER_OF(node, struct request, node);
+}
+
+static void
+empty(struct buf *buf)
+{
+    if (buf->room > KEEP_MAX)
+        buf_fini(buf);
+    buf_reset(buf);
+}
+
+/* Back to the account's idle ones. */
+static void
+rest_request(struct request *request)
+{
+    empty(&request->body);
+    empty(&request->reply);
+    list_push_front(&request->account->idle, &request->node);
+    free_account_if_over(request->account);
+}
+
+static void
+add_to_multi(struct http *http, struct request *request)
+{
+    CURLMcode rc = curl_multi_add_handle(http->multi, request->easy);
+
+    assert(rc == CURLM_OK);
+    list_push_back(&http->active, &request->node);
+    http->due_ms = 0; /* curl starts it in the next step */
+}
+
+/* Ends REQUEST without a reply; the next step reports it. */
+static void
+end_request(struct http *http, struct request *request, enum reply_failure failure)
+{
+    request->failure = failure;
+    list_push_back(&http->ended, &request->node);
+    http->due_ms = 0;
+}
+
+void
+http_start(struct http_account *account, const struct wire_request *wire, void *token)
+{
+    struct http *http = account->http;
+    struct request *request = take_request(account);
+    CURLcode rc;
+
+    assert(!account->freed);
+    http->in_flight++;
+    account->in_flight++;
+    request->token = token;
+    request->reply_cut = request->repeated = false;
+    request->detail[0] = '\0';
+    buf_add(&request->body, buf_text(&wire->body), wire->body.len);
+    assert(!buf_toobig(&request->body));
+    curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, buf_text(&request->body));
+    rc = curl_easy_setopt(request->easy, CURLOPT_URL, buf_text(&wire->url));
+    if (rc) /* longer than curl takes: 8,000,000 bytes */
+        end_request(http, request, REPLY_OTHER);
+    else
+        add_to_multi(http, request);
+}
+
+void
+http_abort(struct http *http, const void *token)
+{
+    LIST_EACH(node, &http->active) {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+
+        if (request->token != token)
+            continue;
+        curl_multi_remove_handle(http->multi, request->easy);
+        list_remove(node);
+        end_request(http, request, REPLY_ABORTED);
+        return;
+    }
+}
+
+size_t
+http_in_flight(const struct http *http)
+{
+    return http->in_flight;
+}
+
+/* The end of a request. */
+
+static enum reply_failure
+failure_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return REPLY_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return REPLY_DNS;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+        return REPLY_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return REPLY_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return REPLY_TLS;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return REPLY_RESET;
+    default:
+        return REPLY_OTHER;
+    }
+}
+
+static const char *
+header_of(CURL *easy, const char *name)
+{
+    struct curl_header *header;
+
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->value;
+}
+
+/* Tells the owner, and puts REQUEST to rest. */
+static void
+report(struct http *http, struct request *request, struct reply *reply)
+{
+    curl_off_t elapsed_us = 0;
+
+    curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T, &elapsed_us);
+    reply->elapsed_ms = (long)(elapsed_us / 1000);
+    if (reply->failure == REPLY_OK) {
+        reply->body = buf_text(&request->reply);
+        reply->body_len = request->reply.len;
+        reply->body_cut = request->reply_cut;
+        reply->retry_after = header_of(request->easy, "Retry-After");
+        reply->date = header_of(request->easy, "Date");
+    } else {
+        reply->body = "";
+    }
+    http->in_flight--;
+    http->ops.done(http->arg, request->token, reply);
+    request->account->in_flight--;
+    rest_request(request);
+}
+
+/* A connection that was kept went away before the request was sent: as good as never tried. */
+static bool
+may_repeat(const struct request *request, CURLcode code)
+{
+    long connects = 1;
+
+    if (code != CURLE_SEND_ERROR || request->repeated)
+        return false;
+    curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connects);
+    return connects == 0;
+}
+
+static void
+finish(struct http *http, struct request *request, CURLcode code)
+{
+    struct reply reply = {.failure = failure_of(code)};
+    long status = 0, proxy_status = 0;
+
+    curl_multi_remove_handle(http->multi, request->easy);
+    list_remove(&request->node);
+    if (may_repeat(request, code)) {
+        request->repeated = true;
+        add_to_multi(http, request);
+        return;
+    }
+    if (code) {
+        curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+        if (proxy_status == 407) { /* the proxy wants a password: nothing that trying again mends */
+            reply.failure = REPLY_OK;
+            status = proxy_status;
+        }
+        reply.detail = request->detail[0] ? request->detail : curl_easy_strerror(code);
+    } else {
+        curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+    }
+    reply.status = (int)status;
+    report(http, request, &reply);
+}
+
+static void
+report_ended(struct http *http)
+{
+    struct list ended;
+    struct list *node;
+
+    list_init(&ended);
+    while ((node = list_first(&http->ended))) {
+        list_remove(node);
+        list_push_back(&ended, node);
+    }
+    while ((node = list_first(&ended))) {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        struct reply reply = {.failure = request->failure};
+
+        list_remove(node);
+        if (reply.failure == REPLY_OTHER)
+            reply.detail = "URL too long";
+        report(http, request, &reply);
+    }
+}
+
+static void
+report_finished(struct http *http)
+{
+    CURLMsg *msg;
+    int left;
+
+    while ((msg = curl_multi_info_read(http->multi, &left))) {
+        char *request = NULL;
+
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &request);
+        finish(http, (struct request *)request, msg->data.result);
+    }
+}
+
+/* The loop's side. */
+
+int
+http_fd(const struct http *http)
+{
+    return http->epoll_fd;
+}
+
+int64_t
+http_deadline(const struct http *http)
+{
+    return http->due_ms;
+}
+
+static void
+serve(struct http *http, const struct epoll_event *event)
+{
+    int fd = event->data.fd;
+    int ready = 0, running;
+
+    /* A connection at rest was closed: curl finds it out when it wants to use it. */
+    if (!watch_of(http, fd)->wanted) {
+        set_watch(http, fd, 0);
+        return;
+    }
+    if (event->events & EPOLLIN)
+        ready |= CURL_CSELECT_IN;
+    if (event->events & EPOLLOUT)
+        ready |= CURL_CSELECT_OUT;
+    if (event->events & (EPOLLERR | EPOLLHUP))
+        ready |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(http->multi, fd, ready, &running);
+}
+
+bool
+http_step(struct http *http, int64_t now)
+{
+    struct epoll_event events[EVENTS_MAX];
+    long wait_ms = -1;
+    int count, running;
+
+    /* http->due_ms is asked from curl after each step. Its timer callback would only tell of
+     * changes, so a timer that fired a moment too early for curl would be lost. */
+    if (http->due_ms <= now)
+        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    count = epoll_wait(http->epoll_fd, events, EVENTS_MAX, 0);
+    for (int i = 0; i < count; i++)
+        serve(http, &events[i]);
+    report_ended(http);
+    report_finished(http);
+    curl_multi_timeout(http->multi, &wait_ms);
+    http->due_ms = wait_ms < 0 ? CLOCK_NEVER : now + wait_ms;
+    if (!list_is_empty(&http->ended))
+        http->due_ms = now;
+    return count == EVENTS_MAX || http->due_ms <= now;
+}
+
+const char *
+http_library_version(void)
+{
+    return curl_version();
+}

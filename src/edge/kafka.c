@@ -1,0 +1,504 @@
+#include "edge/kafka.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "edge/kafka_handle.h"
+#include "edge/kafka_state.h"
+
+enum {
+    POLL_MS = 500,          /* the library counts a member as dead that does not poll */
+    EVENTS_PER_STEP = 1000, /* log lines, as a rule */
+    FATAL_TEXT_MAX = 512,
+    TOPICS_TEXT_MAX = 1024 /* in a log line */
+};
+
+/* ---- opening ---- */
+
+static int
+open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
+{
+    static const uint64_t one = 1;
+    int64_t partitions = kafka_ask_partitions(kafka->ask, settings->topics, settings->topic_count);
+    rd_kafka_conf_t *conf =
+        kafka_consumer_conf(settings->config, settings->prefetch_bytes, partitions, err);
+
+    if (!conf)
+        return -1;
+    kafka_gate_init(&kafka->gate, conf, kafka->fd);
+    kafka->rk = kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
+    if (!kafka->rk)
+        return -1;
+    rd_kafka_poll_set_consumer(kafka->rk);
+    kafka->main = rd_kafka_queue_get_consumer(kafka->rk);
+    rd_kafka_queue_io_event_enable(kafka->main, kafka->fd, &one, sizeof(one));
+    rd_kafka_set_log_queue(kafka->rk, kafka->main);
+    return 0;
+}
+
+static void
+log_subscribed(const struct kafka_settings *settings)
+{
+    struct buf topics;
+
+    buf_init(&topics, TOPICS_TEXT_MAX);
+    for (size_t i = 0; i < settings->topic_count; i++) {
+        buf_add_text(&topics, i > 0 ? " " : "");
+        buf_add_text(&topics, settings->topics[i]);
+    }
+    log_info("kafka.subscribed", log_text("group", settings->config->group_id),
+             log_text("topics", buf_text(&topics)));
+    buf_fini(&topics);
+}
+
+static int
+subscribe(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *topics =
+        rd_kafka_topic_partition_list_new((int)settings->topic_count);
+    rd_kafka_resp_err_t error;
+
+    for (size_t i = 0; i < settings->topic_count; i++)
+        rd_kafka_topic_partition_list_add(topics, settings->topics[i], RD_KAFKA_PARTITION_UA);
+    error = rd_kafka_subscribe(kafka->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (error)
+        return err_set(err, "kafka: cannot subscribe: %s", rd_kafka_err2str(error));
+    log_subscribed(settings);
+    return 0;
+}
+
+static int
+open_all(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
+{
+    /* One is there already: a queue tells of what comes, not of what it has. */
+    kafka->fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (kafka->fd < 0)
+        return err_set(err, "eventfd: %s", strerror(errno));
+    kafka->ask = kafka_ask_open(settings->config, kafka->fd, err);
+    if (!kafka->ask || open_consumer(kafka, settings, err) < 0)
+        return -1;
+    return subscribe(kafka, settings, err);
+}
+
+struct kafka *
+kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops, void *arg,
+           struct err *err)
+{
+    struct kafka *kafka = xcalloc(1, sizeof(*kafka));
+
+    kafka->ops = *ops;
+    kafka->arg = arg;
+    kafka->start = settings->config->start;
+    kafka->start_ms = settings->config->start_ms;
+    kafka->fd = -1;
+    kafka->ask_due_ms = CLOCK_NEVER;
+    kafka->now_ms = clock_now_ms();
+    list_init(&kafka->asking);
+    list_init(&kafka->reading);
+    list_init(&kafka->revoking);
+    kafka_log_init(&kafka->log, false);
+    if (open_all(kafka, settings, err) < 0) {
+        kafka_close(kafka);
+        return NULL;
+    }
+    return kafka;
+}
+
+/* ---- events of the library ---- */
+
+void
+kafka_fail(struct kafka *kafka, const char *reason)
+{
+    if (kafka->failed)
+        return;
+    kafka->failed = true;
+    kafka->failure = xstrdup(reason);
+}
+
+static void
+on_error(struct kafka *kafka, rd_kafka_event_t *event)
+{
+    char text[FATAL_TEXT_MAX];
+
+    kafka_log_error(&kafka->log, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
+                    kafka->now_ms);
+    if (rd_kafka_fatal_error(kafka->rk, text, sizeof(text)))
+        kafka_fail(kafka, text);
+}
+
+static void
+on_rebalance(struct kafka *kafka, rd_kafka_event_t *event)
+{
+    const rd_kafka_topic_partition_list_t *partitions = rd_kafka_event_topic_partition_list(event);
+
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        kafka_group_assign(kafka, partitions);
+    else
+        kafka_group_revoke(kafka, partitions);
+}
+
+/* Whether the same commit can go through later while the partitions stay ours. */
+static bool
+is_retriable(rd_kafka_resp_err_t error)
+{
+    switch (error) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+commit_done(struct kafka *kafka, rd_kafka_resp_err_t error)
+{
+    kafka->commit_out = false;
+    if (!error) {
+        kafka->ops.committed(kafka->arg, NULL, false);
+        return;
+    }
+    log_warning("commit.failed", log_text("error", rd_kafka_err2str(error)),
+                log_text("code", rd_kafka_err2name(error)),
+                log_text("retriable", is_retriable(error) ? "yes" : "no"));
+    kafka->ops.committed(kafka->arg, rd_kafka_err2str(error), is_retriable(error));
+}
+
+static void
+on_commit(struct kafka *kafka, rd_kafka_event_t *event)
+{
+    const rd_kafka_topic_partition_list_t *partitions = rd_kafka_event_topic_partition_list(event);
+    rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+
+    for (int i = 0; !error && partitions && i < partitions->cnt; i++)
+        error = partitions->elems[i].err;
+    if (kafka->commit_out)
+        commit_done(kafka, error);
+}
+
+static void
+on_event(struct kafka *kafka, rd_kafka_event_t *event)
+{
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_REBALANCE:
+        on_rebalance(kafka, event);
+        break;
+    case RD_KAFKA_EVENT_OFFSET_COMMIT:
+        on_commit(kafka, event);
+        break;
+    case RD_KAFKA_EVENT_ERROR:
+        on_error(kafka, event);
+        break;
+    case RD_KAFKA_EVENT_LOG:
+        kafka_log_line(&kafka->log, event, kafka->now_ms);
+        break;
+    case RD_KAFKA_EVENT_FETCH:
+        assert(!"a record outside of its partition's queue would be lost");
+        break;
+    default:
+        break;
+    }
+}
+
+/* True when there may be more. */
+static bool
+serve(struct kafka *kafka, rd_kafka_queue_t *queue)
+{
+    for (int i = 0; i < EVENTS_PER_STEP; i++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
+
+        if (!event)
+            return false;
+        on_event(kafka, event);
+        rd_kafka_event_destroy(event);
+    }
+    return true;
+}
+
+/* Whether a queue or the gate had something to tell since the last time. */
+static bool
+was_woken(struct kafka *kafka)
+{
+    uint64_t count;
+
+    return read(kafka->fd, &count, sizeof(count)) == sizeof(count);
+}
+
+/* Their queues may be the reason for having been woken. */
+static void
+look_again(struct kafka *kafka)
+{
+    LIST_EACH(node, &kafka->reading) {
+        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+
+        if (part->dry && rd_kafka_queue_length(part->queue) > 0)
+            part->dry = false;
+    }
+}
+
+static void
+serve_all(struct kafka *kafka)
+{
+    if (kafka->life == KAFKA_CLOSED)
+        return;
+    kafka->events_left = serve(kafka, kafka->closing ? kafka->closing : kafka->main);
+    if (kafka_group_step(kafka))
+        kafka->events_left = true;
+    if (kafka->life == KAFKA_CLOSING && rd_kafka_consumer_closed(kafka->rk))
+        kafka->life = KAFKA_CLOSED;
+    kafka->poll_due_ms = kafka->now_ms + POLL_MS;
+}
+
+/* ---- records ---- */
+
+static void
+read_headers(struct kafka *kafka, const rd_kafka_message_t *message, struct event *event)
+{
+    rd_kafka_headers_t *headers;
+    struct event_header header;
+
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    while (!rd_kafka_header_get_all(headers, event->header_count, &header.name, &header.value,
+                                    &header.value_len)) {
+        if (event->header_count == kafka->header_cap)
+            kafka->headers = xgrow(kafka->headers, event->header_count, &kafka->header_cap,
+                                   sizeof(kafka->headers[0]));
+        kafka->headers[event->header_count++] = header;
+    }
+    event->headers = kafka->headers;
+}
+
+static void
+hand_over(struct kafka *kafka, struct kafka_part *part)
+{
+    const rd_kafka_message_t *message = part->head;
+    struct event event = {.topic = part->topic,
+                          .partition = part->number,
+                          .offset = message->offset,
+                          .timestamp_ms = part->head_ms,
+                          .key = message->key,
+                          .key_len = message->key_len,
+                          .payload = message->payload,
+                          .payload_len = message->len};
+
+    read_headers(kafka, message, &event);
+    kafka->ops.record(kafka->arg, part, &event);
+    kafka_part_shift(part);
+}
+
+static size_t
+collect(struct kafka *kafka)
+{
+    size_t count = 0;
+
+    LIST_EACH(node, &kafka->reading) {
+        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+
+        if (kafka_part_peek(part, &kafka->log, kafka->now_ms) &&
+            kafka->ops.has_room(kafka->arg, part))
+            kafka->candidates[count++] = (struct kafka_candidate){part->head_ms, part};
+    }
+    return count;
+}
+
+/* Room can be gone for all of them at once. */
+static size_t
+keep_those_with_room(struct kafka *kafka, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (kafka->ops.has_room(kafka->arg, kafka->candidates[i].part))
+            kafka->candidates[kept++] = kafka->candidates[i];
+    return kept;
+}
+
+static struct kafka_candidate *
+oldest(struct kafka *kafka, size_t count)
+{
+    struct kafka_candidate *found = kafka->candidates;
+
+    for (size_t i = 1; i < count; i++)
+        if (kafka->candidates[i].head_ms < found->head_ms)
+            found = &kafka->candidates[i];
+    return found;
+}
+
+/* True when it stopped at the budget. */
+static bool
+hand_over_some(struct kafka *kafka, size_t budget)
+{
+    size_t count = collect(kafka);
+
+    while (count > 0 && budget > 0) {
+        struct kafka_candidate *next = oldest(kafka, count);
+
+        if (!kafka->ops.has_room(kafka->arg, next->part)) {
+            count = keep_those_with_room(kafka, count);
+            continue;
+        }
+        hand_over(kafka, next->part);
+        budget--;
+        if (kafka_part_peek(next->part, &kafka->log, kafka->now_ms))
+            next->head_ms = next->part->head_ms;
+        else
+            *next = kafka->candidates[--count];
+    }
+    return count > 0;
+}
+
+/* ---- the step ---- */
+
+int
+kafka_fd(const struct kafka *kafka)
+{
+    return kafka->fd;
+}
+
+int64_t
+kafka_deadline(const struct kafka *kafka, int64_t now)
+{
+    int64_t due_ms = clock_earlier(kafka->poll_due_ms, kafka->ask_due_ms);
+
+    if (kafka->life == KAFKA_CLOSED)
+        return CLOCK_NEVER;
+    if (kafka->events_left || kafka->records_left || kafka->failure || kafka->commit_refused)
+        return now;
+    return clock_earlier(due_ms, kafka_gate_deadline(&kafka->gate, now));
+}
+
+/* What was found out between two steps. */
+static void
+report(struct kafka *kafka)
+{
+    rd_kafka_resp_err_t refused = kafka->commit_refused;
+    char *failure = kafka->failure;
+
+    kafka->commit_refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (refused)
+        commit_done(kafka, refused);
+    kafka->failure = NULL;
+    if (failure)
+        kafka->ops.failed(kafka->arg, failure);
+    xfree(failure);
+}
+
+void
+kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
+{
+    bool woken = was_woken(kafka);
+
+    kafka->now_ms = now;
+    if (woken || kafka->events_left || now >= kafka->poll_due_ms || now >= kafka->ask_due_ms)
+        serve_all(kafka);
+    report(kafka);
+    if (kafka->life == KAFKA_CLOSED) {
+        kafka_group_forget(kafka);
+        return;
+    }
+    if (woken)
+        look_again(kafka);
+    kafka->records_left = hand_over_some(kafka, record_budget);
+}
+
+/* ---- commits ---- */
+
+bool
+kafka_can_commit(const struct kafka *kafka)
+{
+    return !kafka->commit_out && kafka->life != KAFKA_CLOSED &&
+           kafka_gate_is_open(&kafka->gate, kafka->now_ms);
+}
+
+static void
+set_metadata(rd_kafka_topic_partition_t *partition, const char *metadata)
+{
+    size_t len = strlen(metadata);
+
+    /* The list frees it, so it must come from the library's allocator. */
+    partition->metadata = rd_kafka_mem_malloc(NULL, len + 1);
+    memcpy(partition->metadata, metadata, len + 1);
+    partition->metadata_size = len;
+}
+
+void
+kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_t count)
+{
+    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new((int)count);
+
+    assert(kafka_can_commit(kafka));
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(
+            partitions, offsets[i].part->topic, offsets[i].part->number);
+
+        partition->offset = offsets[i].offset;
+        if (offsets[i].metadata)
+            set_metadata(partition, offsets[i].metadata);
+    }
+    kafka->commit_out = true;
+    kafka->commit_refused = rd_kafka_commit_queue(
+        kafka->rk, partitions, kafka->closing ? kafka->closing : kafka->main, NULL, NULL);
+    rd_kafka_topic_partition_list_destroy(partitions);
+}
+
+/* ---- leaving ---- */
+
+void
+kafka_leave(struct kafka *kafka)
+{
+    if (kafka->life == KAFKA_MEMBER)
+        kafka_group_leave(kafka);
+}
+
+bool
+kafka_is_closed(const struct kafka *kafka)
+{
+    return kafka->life == KAFKA_CLOSED && kafka->part_count == 0;
+}
+
+void
+kafka_close(struct kafka *kafka)
+{
+    if (!kafka)
+        return;
+    kafka_group_fini(kafka);
+    if (kafka->closing)
+        rd_kafka_queue_destroy(kafka->closing);
+    if (kafka->main)
+        rd_kafka_queue_destroy(kafka->main);
+    if (kafka->rk)
+        rd_kafka_destroy_flags(
+            kafka->rk, kafka->life == KAFKA_CLOSED ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_ask_close(kafka->ask);
+    if (kafka->fd >= 0)
+        close(kafka->fd);
+    xfree(kafka->candidates);
+    xfree(kafka->headers);
+    xfree(kafka->failure);
+    xfree(kafka);
+}

@@ -1,0 +1,104 @@
+/*
+ * The consumer: membership in the group, records, commits. Wraps librdkafka's event interface
+ * behind one eventfd. Owns the consuming handle, a second handle for questions (edge/kafka_ask),
+ * and one kafka_part per owned partition. It decides nothing about what may be committed or read:
+ * the worker does, through kafka_ops. All functions are called from the loop's thread; ops are
+ * called from kafka_step only.
+ */
+#ifndef EDGE_KAFKA_H
+#define EDGE_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/macros.h"
+#include "config/config.h"
+#include "rules/event.h"
+
+struct kafka;
+
+/* One assignment of one partition. A partition that comes back gets a new one. */
+struct kafka_part;
+
+struct kafka_ops {
+    /* PART is ours and is read from kafka_part_offset() on. Set kafka_part_set_user here. */
+    void (*assigned)(void *arg, struct kafka_part *part);
+
+    /* The group wants these back. They are not read any more; once they are drained and committed
+     * the worker calls kafka_release, which frees them. */
+    void (*revoked)(void *arg, struct kafka_part **parts, size_t count);
+
+    /* These belong to somebody else already: forget them, commit nothing. Freed on return. */
+    void (*lost)(void *arg, struct kafka_part **parts, size_t count);
+
+    /* May another record of PART be handed over? Asked before each. */
+    bool (*has_room)(void *arg, struct kafka_part *part);
+
+    /* A record; EVENT is borrowed for the call. */
+    void (*record)(void *arg, struct kafka_part *part, const struct event *event);
+
+    /* The answer to kafka_commit. ERROR is NULL when every offset is stored, else none counts as
+     * stored; RETRIABLE says whether repeating can help while the partitions are ours. */
+    void (*committed)(void *arg, const char *error, bool retriable);
+
+    /* The membership cannot go on (fatal error): drain and leave. Called once. */
+    void (*failed)(void *arg, const char *reason);
+};
+
+struct kafka_settings {
+    const struct kafka_config *config;
+    int64_t prefetch_bytes;    /* for all partitions together */
+    const char *const *topics; /* subscription; "^" begins an expression */
+    size_t topic_count;
+};
+
+/* One offset of a commit: the next one to read. METADATA is text, or NULL. */
+struct kafka_offset {
+    struct kafka_part *part;
+    int64_t offset;
+    const char *metadata;
+};
+
+/* Creates the handles and subscribes. Nothing is read before the first kafka_step. SETTINGS is
+ * borrowed for the call. NULL on error. */
+struct kafka *kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops,
+                         void *arg, struct err *err) MUSTCHECK;
+
+/* For poll(2): POLLIN when kafka_step has something to do. Set non-blocking. */
+int kafka_fd(const struct kafka *kafka);
+
+/* When kafka_step must be called at the latest, absolute; `now` while work is left. */
+int64_t kafka_deadline(const struct kafka *kafka, int64_t now);
+
+/* Handles events of the library, then hands over at most RECORD_BUDGET records, always of the
+ * partition with room whose next record has the oldest timestamp. */
+void kafka_step(struct kafka *kafka, int64_t now, size_t record_budget);
+
+/* Whether a commit may be started: none is out and no JoinGroup is (librdkafka before 2.10 drops
+ * the assignment otherwise, its issue 4059). */
+bool kafka_can_commit(const struct kafka *kafka);
+
+/* Starts one commit of all OFFSETS; needs kafka_can_commit. The answer comes by ops->committed. */
+void kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_t count);
+
+/* Answers the last ops->revoked: gives the partitions back and frees them. */
+void kafka_release(struct kafka *kafka);
+
+/* Leaves the group: what is still owned comes back by ops->revoked. Done when kafka_is_closed. */
+void kafka_leave(struct kafka *kafka);
+bool kafka_is_closed(const struct kafka *kafka);
+
+/* Frees everything; NULL is accepted. Without kafka_leave the group learns of it by the session
+ * timeout. */
+void kafka_close(struct kafka *kafka);
+
+const char *kafka_part_topic(const struct kafka_part *part);
+int32_t kafka_part_number(const struct kafka_part *part);
+int64_t kafka_part_offset(const struct kafka_part *part);    /* where reading began */
+int64_t kafka_part_committed(const struct kafka_part *part); /* the group's, -1: none yet */
+void kafka_part_set_user(struct kafka_part *part, void *user);
+void *kafka_part_user(const struct kafka_part *part);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Questions to Kafka, by a handle of their own (a producer's): on the consuming handle they would
+ * wait for the open Fetch. Owns the handle and its queue. It knows nothing of who is assigned what.
+ */
+#ifndef EDGE_KAFKA_ASK_H
+#define EDGE_KAFKA_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/err.h"
+#include "base/macros.h"
+#include "config/config.h"
+
+struct kafka_ask;
+
+/* The answer to kafka_ask_committed. PARTITIONS is borrowed for the call: offset and metadata (not
+ * NUL-terminated) as they are committed, a negative offset where nothing is, err where it could not
+ * be said. ERROR is NULL, or why there is no answer at all; PARTITIONS is NULL then. */
+typedef void kafka_ask_answer(void *arg, const rd_kafka_topic_partition_list_t *partitions,
+                              const char *error);
+
+/* WAKE_FD is an eventfd that is written to when kafka_ask_step has something to do. */
+struct kafka_ask *kafka_ask_open(const struct kafka_config *config, int wake_fd,
+                                 struct err *err) MUSTCHECK;
+void kafka_ask_close(struct kafka_ask *ask); /* NULL is accepted */
+
+/* How many partitions the topics have together; "^" begins an expression as in a subscription. 0
+ * when nobody answers within a few seconds, or when there are none. Blocks: for start-up only. */
+int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count);
+
+/* Asks for the group's committed offsets. One question at a time: the answer to an earlier one is
+ * dropped. PARTITIONS stays the caller's. */
+void kafka_ask_committed(struct kafka_ask *ask, const rd_kafka_topic_partition_list_t *partitions);
+
+/* Calls ANSWER when there is one. True when it stopped at its budget with work left. */
+bool kafka_ask_step(struct kafka_ask *ask, int64_t now, kafka_ask_answer *answer, void *arg);
+
+/* Sets each offset to where reading begins when nothing was committed; -1 when not all could be
+ * found out. A time after the last record means the end. Blocks, as a rule for milliseconds, at
+ * most for four seconds. */
+int kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
+                    rd_kafka_topic_partition_list_t *partitions, struct err *err) MUSTCHECK;
+
+#endif

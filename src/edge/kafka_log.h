@@ -1,0 +1,40 @@
+/*
+ * librdkafka's log lines and errors as lines of our log, masked, the same one at most once in ten
+ * seconds, so that an outage of hours does not fill the log. Owns only a small table of what was
+ * said when.
+ */
+#ifndef EDGE_KAFKA_LOG_H
+#define EDGE_KAFKA_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/log_limit.h"
+
+enum { KAFKA_LOG_KINDS = 32 }; /* remembered at a time */
+
+struct kafka_log_kind {
+    uint64_t hash;
+    struct log_limit limit;
+};
+
+struct kafka_log {
+    bool quiet; /* a handle that only asks: its troubles are reported by who asked */
+    struct kafka_log_kind kinds[KAFKA_LOG_KINDS];
+    size_t kind_count;
+};
+
+void kafka_log_init(struct kafka_log *log, bool quiet);
+
+/* An event of type LOG, as `kafka.log`. */
+void kafka_log_line(struct kafka_log *log, rd_kafka_event_t *event, int64_t now);
+
+/* As `kafka.error`. Errors of the library itself (code below 0) are told apart by code only, those
+ * of a broker by their text, too, which names the topic. */
+void kafka_log_error(struct kafka_log *log, rd_kafka_resp_err_t code, const char *text,
+                     int64_t now);
+
+#endif

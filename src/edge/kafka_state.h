@@ -1,0 +1,90 @@
+/*
+ * The consumer's state, shared by kafka.c (life, records, commits) and kafka_group.c (partitions
+ * coming and going) only. All of it but the gate belongs to the loop's thread.
+ */
+#ifndef EDGE_KAFKA_STATE_H
+#define EDGE_KAFKA_STATE_H
+
+#include "base/list.h"
+#include "edge/kafka.h"
+#include "edge/kafka_ask.h"
+#include "edge/kafka_gate.h"
+#include "edge/kafka_log.h"
+#include "edge/kafka_part.h"
+
+enum kafka_life {
+    KAFKA_MEMBER,
+    KAFKA_LEAVING, /* kafka_leave was called */
+    KAFKA_CLOSING, /* the library is on its way out of the group */
+    KAFKA_CLOSED
+};
+
+/* A partition that could be read on. */
+struct kafka_candidate {
+    int64_t head_ms;
+    struct kafka_part *part;
+};
+
+struct kafka {
+    struct kafka_ops ops;
+    void *arg;
+    enum kafka_start start;
+    int64_t start_ms;
+
+    int fd; /* eventfd of all queues and the gate */
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *main;    /* everything but records */
+    rd_kafka_queue_t *closing; /* takes its place while leaving; NULL before */
+    struct kafka_ask *ask;
+    struct kafka_gate gate;
+    struct kafka_log log;
+
+    /* Each kafka_part is in one of these. */
+    struct list asking;   /* ours, but from where to read is not known yet */
+    struct list reading;  /* ops->assigned was called */
+    struct list revoking; /* ops->revoked was called */
+    size_t part_count;    /* of all three */
+
+    bool eager;       /* the group's protocol: assignments are given and taken as a whole */
+    bool assign_due; /* the library waits for our answer to an assignment */
+    bool revoke_due; /* ops->revoked was called, kafka_release was not */
+    bool question_out;
+    int64_t ask_due_ms;   /* of the next question; CLOCK_NEVER: nothing to ask */
+    int64_t ask_delay_ms; /* after the next failure */
+
+    enum kafka_life life;
+    bool failed;
+    char *failure; /* to be reported by the next step */
+
+    bool commit_out;
+    rd_kafka_resp_err_t commit_refused; /* at once; to be reported by the next step */
+
+    struct kafka_candidate *candidates; /* room for part_count */
+    struct event_header *headers;       /* of the record being handed over */
+    size_t header_cap;
+
+    int64_t now_ms;      /* of the last step */
+    int64_t poll_due_ms; /* the library wants to be polled even when nothing happens */
+    bool events_left, records_left;
+};
+
+/* The library's rebalance events. */
+void kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
+void kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
+
+/* Asks, takes answers, and assigns what is known. True when there is work left. */
+bool kafka_group_step(struct kafka *kafka);
+
+/* Membership ends now: drops what was never read, and the library begins to leave. */
+void kafka_group_leave(struct kafka *kafka);
+
+/* The library is out of the group: what there still is was lost. */
+void kafka_group_forget(struct kafka *kafka);
+
+/* Frees what there still is and calls nobody. */
+void kafka_group_fini(struct kafka *kafka);
+
+/* To be reported as ops->failed by the next step. */
+void kafka_fail(struct kafka *kafka, const char *reason);
+
+#endif

@@ -1,0 +1,182 @@
+#include <assert.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "edge/signals.h"
+#include "worker/state.h"
+#include "worker/worker.h"
+
+enum {
+    RECORDS_PER_TURN = 256,
+    WAIT_MAX_MS = 1000 /* librdkafka's main queue is looked at this often at least */
+};
+
+static int
+open_http(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->config;
+
+    worker->http = http_open(&worker_http_ops, worker, err);
+    if (!worker->http)
+        return -1;
+    worker->http_accounts = xcalloc(config->account_count, sizeof(struct http_account *));
+    for (size_t i = 0; i < config->account_count; i++) {
+        worker->http_accounts[i] = http_account_new(worker->http, &config->accounts[i], err);
+        if (!worker->http_accounts[i])
+            return err_prefix(err, "account \"%s\"", config->accounts[i].name);
+        core_set_account(worker->core, (unsigned)i, config->accounts[i].max_in_flight);
+    }
+    return 0;
+}
+
+static int
+open_kafka(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->config;
+    size_t count = ruleset_topic_count(config->rules);
+    const char **topics = xcalloc(count, sizeof(*topics));
+    struct kafka_settings settings = {.config = &config->kafka,
+                                      .prefetch_bytes = config->delivery.prefetch_bytes,
+                                      .topics = topics,
+                                      .topic_count = count};
+
+    for (size_t i = 0; i < count; i++)
+        topics[i] = ruleset_topic(config->rules, i);
+    worker->kafka = kafka_open(&settings, &worker_kafka_ops, worker, err);
+    xfree(topics);
+    return worker->kafka ? 0 : -1;
+}
+
+static int
+worker_open(struct worker *worker, const struct config *config, struct err *err)
+{
+    const struct delivery_config *delivery = &config->delivery;
+    struct core_limits limits = {.retry_min_ms = delivery->retry_min_ms,
+                                 .retry_max_ms = delivery->retry_max_ms,
+                                 .max_events = delivery->max_pending_events,
+                                 .max_bytes = delivery->max_pending_bytes};
+    uint64_t seed = (uint64_t)clock_wall_ms() * 1000003u ^ (uint64_t)clock_now_ms();
+
+    *worker = (struct worker){.config = config, .now = clock_now_ms()};
+    list_init(&worker->flights);
+    mapping_init(&worker->mapping);
+    wire_request_init(&worker->request);
+    worker->core = core_new(&limits, seed);
+    worker->signals = signals_open(err);
+    if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err))
+        return -1;
+    return 0;
+}
+
+static void
+worker_close(struct worker *worker)
+{
+    kafka_close(worker->kafka);
+    for (size_t i = 0; worker->http_accounts && i < worker->config->account_count; i++)
+        http_account_free(worker->http_accounts[i]);
+    xfree(worker->http_accounts);
+    http_close(worker->http);
+    LIST_EACH(node, &worker->flights) {
+        xfree(CONTAINER_OF(node, struct flight, node));
+    }
+    core_free(worker->core);
+    mapping_fini(&worker->mapping);
+    wire_request_fini(&worker->request);
+    xfree(worker->revocation.parts);
+    if (worker->signals >= 0)
+        signals_close(worker->signals);
+}
+
+static void
+signals_step(struct worker *worker)
+{
+    int signo;
+
+    while ((signo = signals_next(worker->signals))) {
+        if (signo == SIGHUP)
+            log_warning("signal.ignored", log_text("signal", "SIGHUP"),
+                        log_text("effect", "restart the worker to read a changed configuration"));
+        else
+            worker_stop(worker, strsignal(signo));
+    }
+}
+
+/* MORE: an edge stopped at its budget, so there is nothing to wait for. */
+static void
+wait_for_work(struct worker *worker, bool more)
+{
+    struct pollfd fds[] = {{.fd = worker->signals, .events = POLLIN},
+                           {.fd = kafka_fd(worker->kafka), .events = POLLIN},
+                           {.fd = http_fd(worker->http), .events = POLLIN}};
+    int64_t due_ms = worker->now + WAIT_MAX_MS;
+
+    due_ms = clock_earlier(due_ms, kafka_deadline(worker->kafka, worker->now));
+    due_ms = clock_earlier(due_ms, http_deadline(worker->http));
+    due_ms = clock_earlier(due_ms, core_deadline(worker->core));
+    due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
+    poll(fds, ARRAY_LEN(fds), !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
+}
+
+static void
+loop(struct worker *worker)
+{
+    while (worker->phase != PHASE_DONE) {
+        bool more;
+
+        worker->now = clock_now_ms();
+        signals_step(worker);
+        kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
+        more = http_step(worker->http, worker->now);
+        core_tick(worker->core, worker->now);
+        worker_send(worker);
+        worker_commit_step(worker);
+        worker_rebalance_step(worker);
+        if (worker->phase != PHASE_DONE)
+            wait_for_work(worker, more);
+    }
+}
+
+static void
+log_stopped(const struct worker *worker)
+{
+    struct core_counts counts;
+
+    core_totals(worker->core, &counts);
+    log_info("worker.stopped", log_int("exit", worker->exit_status),
+             log_int("consumed", (int64_t)counts.consumed),
+             log_int("delivered", (int64_t)counts.ended[EVENT_DELIVERED]),
+             log_int("no_match", (int64_t)counts.ended[EVENT_NO_MATCH]),
+             log_int("skipped", (int64_t)counts.ended[EVENT_SKIPPED]),
+             log_int("given_back", (int64_t)counts.ended[EVENT_GIVEN_BACK]),
+             log_int("pending", (int64_t)counts.pending),
+             log_int("tombstones", (int64_t)worker->outcomes[MAP_TOMBSTONE]),
+             log_int("not_json", (int64_t)worker->outcomes[MAP_NOT_JSON]),
+             log_int("not_rendered", (int64_t)worker->outcomes[MAP_NOT_RENDERED]),
+             log_int("calls_done", (int64_t)worker->calls_done),
+             log_int("calls_retried", (int64_t)worker->calls_retried),
+             log_int("calls_held", (int64_t)worker->calls_held));
+}
+
+int
+worker_run(const struct config *config, struct err *err)
+{
+    struct worker worker;
+    int status = -1;
+
+    if (!worker_open(&worker, config, err)) {
+        log_info("worker.ready", log_text("version", VERSION),
+                 log_text("group", config->kafka.group_id),
+                 log_int("rules", (int64_t)ruleset_rule_count(config->rules)),
+                 log_int("accounts", (int64_t)config->account_count));
+        loop(&worker);
+        log_stopped(&worker);
+        status = worker.exit_status;
+    }
+    worker_close(&worker);
+    return status;
+}

@@ -1,0 +1,278 @@
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "worker/state.h"
+#include "worker/worker.h"
+
+enum {
+    RESERVE_MS = 2000,    /* of drain_timeout, for the last commit and leaving; at most a fifth */
+    COMMIT_AGAIN_MS = 100 /* between a failed commit and its repetition */
+};
+
+/* How long after now draining may take, so that time is left to commit within drain_timeout. */
+static int64_t
+drain_ms(const struct worker *worker)
+{
+    int64_t timeout_ms = worker->config->delivery.drain_timeout_ms;
+
+    return timeout_ms - clock_earlier(RESERVE_MS, timeout_ms / 5);
+}
+
+/* ---- commits ---- */
+
+static void
+commit_start(struct worker *worker)
+{
+    size_t cap = core_part_count(worker->core);
+    struct core_offset *from = xcalloc(cap, sizeof(*from));
+    struct kafka_offset *offsets = xcalloc(cap, sizeof(*offsets));
+    size_t count = core_commit(worker->core, from, cap);
+
+    for (size_t i = 0; i < count; i++)
+        offsets[i] = (struct kafka_offset){.part = from[i].user, .offset = from[i].offset};
+    worker->commit_next_ms = worker->now + worker->config->delivery.commit_interval_ms;
+    if (count) {
+        worker->commit_out = true;
+        kafka_commit(worker->kafka, offsets, count);
+    }
+    xfree(offsets);
+    xfree(from);
+}
+
+static void
+on_committed(void *arg, const char *error, bool retriable)
+{
+    struct worker *worker = arg;
+
+    worker->commit_out = false;
+    (void)retriable; /* nothing else can be done in either case */
+    if (error)
+        worker->commit_next_ms = worker->now + COMMIT_AGAIN_MS;
+    core_committed(worker->core, !error);
+}
+
+bool
+worker_commit_step(struct worker *worker)
+{
+    if (worker->commit_out)
+        return false;
+    if (!core_commit_is_due(worker->core))
+        return true;
+    if (kafka_can_commit(worker->kafka) && worker->now >= worker->commit_next_ms)
+        commit_start(worker);
+    return false;
+}
+
+/* ---- partitions ---- */
+
+static void
+on_assigned(void *arg, struct kafka_part *part)
+{
+    struct worker *worker = arg;
+
+    kafka_part_set_user(
+        part, core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part));
+}
+
+static void
+on_revoked(void *arg, struct kafka_part **parts, size_t count)
+{
+    struct worker *worker = arg;
+    struct revocation *revocation = &worker->revocation;
+    struct core_part **core_parts = xcalloc(count, sizeof(*core_parts));
+
+    assert(!revocation->count);
+    for (size_t i = 0; i < count; i++)
+        core_parts[i] = kafka_part_user(parts[i]);
+    core_revoke(worker->core, core_parts, count);
+    xfree(core_parts);
+    if (!count) {
+        kafka_release(worker->kafka);
+        return;
+    }
+    revocation->parts = xmemdup(parts, count * sizeof(*parts));
+    revocation->count = count;
+    revocation->drain_ms = worker->now + drain_ms(worker);
+    revocation->end_ms = worker->now + worker->config->delivery.drain_timeout_ms;
+    worker->commit_next_ms = worker->now;
+}
+
+/* Breaks off what is in flight of PART and gives back what is unfinished. */
+static void
+abandon(struct worker *worker, struct kafka_part *part)
+{
+    worker_abort_flights(worker, part);
+    core_abandon(worker->core, kafka_part_user(part));
+}
+
+static void
+end_revocation(struct worker *worker)
+{
+    xfree(worker->revocation.parts);
+    worker->revocation = (struct revocation){0};
+}
+
+static void
+on_lost(void *arg, struct kafka_part **parts, size_t count)
+{
+    struct worker *worker = arg;
+
+    for (size_t i = 0; i < count; i++) {
+        abandon(worker, parts[i]);
+        core_release(worker->core, kafka_part_user(parts[i]));
+    }
+    /* What was being handed over is lost with the rest: there is nothing left to answer. */
+    end_revocation(worker);
+}
+
+static bool
+is_drained(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->revocation.count; i++) {
+        if (!core_is_drained(worker->core, kafka_part_user(worker->revocation.parts[i])))
+            return false;
+    }
+    return true;
+}
+
+static void
+revocation_step(struct worker *worker)
+{
+    struct revocation *revocation = &worker->revocation;
+
+    if (!revocation->abandoned) {
+        if (!is_drained(worker) && worker->now < revocation->drain_ms)
+            return;
+        for (size_t i = 0; i < revocation->count; i++)
+            abandon(worker, revocation->parts[i]);
+        revocation->abandoned = true;
+    }
+    if (!worker_commit_step(worker) && worker->now < revocation->end_ms)
+        return;
+    for (size_t i = 0; i < revocation->count; i++)
+        core_release(worker->core, kafka_part_user(revocation->parts[i]));
+    end_revocation(worker);
+    kafka_release(worker->kafka);
+}
+
+/* ---- the way out ---- */
+
+static void
+on_failed(void *arg, const char *reason)
+{
+    struct worker *worker = arg;
+
+    log_error("kafka.fatal", log_text("reason", reason));
+    worker->exit_status = WORKER_FATAL;
+    worker_stop(worker, "kafka");
+}
+
+void
+worker_stop(struct worker *worker, const char *why)
+{
+    if (worker->phase != PHASE_RUNNING) {
+        log_warning("worker.hurried", log_text("why", why));
+        worker->exit_status = WORKER_HURRIED;
+        worker->phase = PHASE_DONE;
+        return;
+    }
+    log_info("worker.stopping", log_text("why", why));
+    worker->phase = PHASE_STOPPING;
+    worker->stop_drain_ms = worker->now + drain_ms(worker);
+    worker->stop_exit_ms = worker->now + worker->config->delivery.drain_timeout_ms;
+    worker->commit_next_ms = worker->now;
+    core_revoke_all(worker->core);
+}
+
+static void
+hurry(struct worker *worker)
+{
+    if (worker->exit_status == WORKER_STOPPED)
+        worker->exit_status = WORKER_HURRIED;
+}
+
+static void
+stopping_step(struct worker *worker)
+{
+    struct core_gauges gauges;
+
+    core_gauges(worker->core, &gauges);
+    if (!core_is_drained(worker->core, NULL)) {
+        if (worker->now < worker->stop_drain_ms)
+            return;
+        log_warning("worker.abandoned", log_int("calls_in_flight", (int64_t)gauges.in_flight),
+                    log_int("events", (int64_t)gauges.events),
+                    log_text("effect", "they are read and sent again by the next owner"));
+        hurry(worker);
+    }
+    worker_abort_flights(worker, NULL);
+    core_abandon(worker->core, NULL);
+    worker->phase = PHASE_COMMITTING;
+}
+
+void
+worker_rebalance_step(struct worker *worker)
+{
+    if (worker->revocation.count)
+        revocation_step(worker);
+    if (worker->phase == PHASE_STOPPING)
+        stopping_step(worker);
+    if (worker->phase == PHASE_COMMITTING &&
+        (worker->exit_status == WORKER_FATAL || worker_commit_step(worker))) {
+        worker->phase = PHASE_LEAVING;
+        kafka_leave(worker->kafka);
+    }
+    if (worker->phase == PHASE_LEAVING && kafka_is_closed(worker->kafka))
+        worker->phase = PHASE_DONE;
+    if (worker->phase != PHASE_RUNNING && worker->phase != PHASE_DONE &&
+        worker->now >= worker->stop_exit_ms) {
+        log_warning("worker.hurried", log_text("why", "drain_timeout is over"));
+        hurry(worker);
+        worker->phase = PHASE_DONE;
+    }
+}
+
+/* The next of two deadlines that is not over, else the second. */
+static int64_t
+next_of(const struct worker *worker, int64_t first_ms, int64_t second_ms)
+{
+    return worker->now < first_ms ? first_ms : second_ms;
+}
+
+int64_t
+worker_rebalance_deadline(const struct worker *worker)
+{
+    const struct revocation *revocation = &worker->revocation;
+    int64_t due_ms = CLOCK_NEVER;
+
+    if (core_commit_is_due(worker->core) && !worker->commit_out && kafka_can_commit(worker->kafka))
+        due_ms = worker->commit_next_ms;
+    if (revocation->count)
+        due_ms = clock_earlier(due_ms, next_of(worker, revocation->drain_ms, revocation->end_ms));
+    if (worker->phase != PHASE_RUNNING)
+        due_ms =
+            clock_earlier(due_ms, next_of(worker, worker->stop_drain_ms, worker->stop_exit_ms));
+    return due_ms;
+}
+
+static bool
+on_has_room(void *arg, struct kafka_part *part)
+{
+    return worker_has_room(arg, part);
+}
+
+static void
+on_record(void *arg, struct kafka_part *part, const struct event *event)
+{
+    worker_take(arg, part, event);
+}
+
+const struct kafka_ops worker_kafka_ops = {.assigned = on_assigned,
+                                           .revoked = on_revoked,
+                                           .lost = on_lost,
+                                           .has_room = on_has_room,
+                                           .record = on_record,
+                                           .committed = on_committed,
+                                           .failed = on_failed};

@@ -1,0 +1,802 @@
+/* edge/http against a small server of its own, a child process that does what the path says. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "edge/http.h"
+#include "unit.h"
+
+/* The server. */
+
+enum { PEERS_MAX = 128, REQUEST_MAX = 4 * 1024 * 1024 };
+
+struct peer {
+    int fd;
+    struct buf request;
+};
+
+struct server {
+    struct pollfd polls[PEERS_MAX + 1]; /* the last is the listener */
+    struct peer peers[PEERS_MAX];
+    int count, accepted;
+};
+
+static void
+answer(struct peer *peer, const char *status, const char *headers, const char *body, size_t len)
+{
+    struct buf out;
+    size_t sent = 0;
+
+    buf_init(&out, 2 * REQUEST_MAX);
+    buf_printf(&out, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n", status, len, headers);
+    buf_add(&out, body, len);
+    while (sent < out.len) {
+        ssize_t n = write(peer->fd, out.data + sent, out.len - sent);
+
+        if (n <= 0)
+            break;
+        sent += (size_t)n;
+    }
+    buf_fini(&out);
+}
+
+static void
+reset_connection(struct peer *peer)
+{
+    struct linger linger = {.l_onoff = 1};
+
+    setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void
+answer_large(struct peer *peer)
+{
+    enum { LEN = 200000 };
+    char *body = xcalloc(1, LEN);
+
+    memset(body, 'x', LEN);
+    body[0] = '{';
+    answer(peer, "200 OK", "", body, LEN);
+    xfree(body);
+}
+
+/* Returns whether the connection is kept. */
+static bool
+handle(struct server *server, struct peer *peer)
+{
+    const char *body = strstr(peer->request.data, "\r\n\r\n") + 4;
+    char text[64], path[32] = "";
+
+    if (sscanf(peer->request.data, "POST /%31s", path) != 1) {
+        answer(peer, "407 No", "Proxy-Authenticate: Basic\r\n", "", 0);
+    } else if (!strcmp(path, "echo")) {
+        answer(peer, "200 OK", "", peer->request.data, peer->request.len);
+    } else if (!strcmp(path, "length")) {
+        answer(peer, "200 OK", "", text,
+               (size_t)snprintf(text, sizeof(text), "%zu",
+                                peer->request.len - (size_t)(body - peer->request.data)));
+    } else if (!strcmp(path, "connections")) {
+        answer(peer, "200 OK", "", text,
+               (size_t)snprintf(text, sizeof(text), "%d", server->accepted));
+    } else if (!strcmp(path, "large")) {
+        answer_large(peer);
+    } else if (!strcmp(path, "throttle")) {
+        answer(peer, "429 Slow", "retry-after: 7\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n",
+               "{\"message\":\"slow down\"}", 23);
+    } else if (!strcmp(path, "redirect")) {
+        answer(peer, "302 Found", "Location: /echo\r\n", "", 0);
+    } else if (!strcmp(path, "drop")) {
+        for (int i = 0; i < server->count; i++) {
+            if (&server->peers[i] != peer)
+                shutdown(server->peers[i].fd, SHUT_RDWR);
+        }
+        answer(peer, "200 OK", "", "{}", 2);
+    } else if (!strcmp(path, "bye")) {
+        answer(peer, "200 OK", "", "{}", 2);
+        return false;
+    } else if (!strcmp(path, "partial")) {
+        dprintf(peer->fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\"");
+        return false;
+    } else if (!strcmp(path, "garbage")) {
+        dprintf(peer->fd, "nonsense, nonsense, nonsense\r\n\r\n");
+        return false;
+    } else if (!strcmp(path, "reset")) {
+        reset_connection(peer);
+        return false;
+    }
+    return true; /* "hang" */
+}
+
+static bool
+is_complete(const struct peer *peer)
+{
+    const char *end = strstr(buf_text(&peer->request), "\r\n\r\n");
+    const char *length = end ? strcasestr(peer->request.data, "\r\nContent-Length:") : NULL;
+
+    return end &&
+           (size_t)(end + 4 - peer->request.data) + (length ? strtoul(length + 17, NULL, 10) : 0) <=
+               peer->request.len;
+}
+
+static void
+drop_peer(struct server *server, int i)
+{
+    close(server->peers[i].fd);
+    buf_fini(&server->peers[i].request);
+    server->peers[i] = server->peers[--server->count];
+}
+
+static void
+read_peer(struct server *server, int i)
+{
+    struct peer *peer = &server->peers[i];
+    char bytes[65536];
+    ssize_t n = read(peer->fd, bytes, sizeof(bytes));
+
+    if (n > 0)
+        buf_add(&peer->request, bytes, (size_t)n);
+    if (n <= 0) {
+        drop_peer(server, i);
+    } else if (peer->request.data[0] == 0x16) { /* the beginning of TLS, which it does not speak */
+        answer(peer, "400 Bad Request", "", "", 0);
+        drop_peer(server, i);
+    } else if (is_complete(peer)) {
+        bool kept = handle(server, peer);
+
+        buf_reset(&peer->request);
+        if (!kept)
+            drop_peer(server, i);
+    }
+}
+
+static void
+accept_peer(struct server *server, int listener)
+{
+    struct peer *peer = &server->peers[server->count];
+
+    peer->fd = accept(listener, NULL, NULL);
+    buf_init(&peer->request, REQUEST_MAX);
+    server->count++;
+    server->accepted++;
+}
+
+static NORETURN void
+run_server(int listener)
+{
+    static struct server server;
+
+    signal(SIGPIPE, SIG_IGN);
+    for (;;) {
+        int count = server.count;
+
+        for (int i = 0; i < count; i++)
+            server.polls[i] = (struct pollfd){.fd = server.peers[i].fd, .events = POLLIN};
+        server.polls[count] =
+            (struct pollfd){.fd = count < PEERS_MAX ? listener : -1, .events = POLLIN};
+        poll(server.polls, (nfds_t)count + 1, -1);
+        for (int i = count - 1; i >= 0; i--) {
+            if (server.polls[i].revents)
+                read_peer(&server, i);
+        }
+        if (server.polls[count].revents)
+            accept_peer(&server, listener);
+    }
+}
+
+static pid_t server_pid;
+static char base_url[64];
+
+static int
+start_server(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    if (bind(listener, (struct sockaddr *)&address, len) || listen(listener, 128) ||
+        getsockname(listener, (struct sockaddr *)&address, &len))
+        return -1;
+    snprintf(base_url, sizeof(base_url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+    server_pid = fork();
+    if (server_pid == 0)
+        run_server(listener);
+    close(listener);
+    return server_pid < 0 ? -1 : 0;
+}
+
+static int
+stop_server(void **state)
+{
+    (void)state;
+    kill(server_pid, SIGKILL);
+    return waitpid(server_pid, NULL, 0) == server_pid ? 0 : -1;
+}
+
+/* What each test has. */
+
+struct fixture {
+    struct http *http;
+    struct http_account *account;
+    size_t done;
+    bool in_step;
+    /* of the last reply, copied */
+    void *token;
+    struct reply reply;
+    char body[REPLY_BODY_MAX + 1], retry_after[64], date[64], detail[300];
+    /* what the callback is to do */
+    size_t more;
+    const char *path;
+    const void *abort;
+};
+
+static void
+start(struct fixture *f, const char *path, void *token)
+{
+    struct wire_request request;
+
+    wire_request_init(&request);
+    buf_printf(&request.url, "%s/%s", base_url, path);
+    buf_add_text(&request.body, "{\"email\":\"ada@example.com\"}");
+    http_start(f->account, &request, token);
+    wire_request_fini(&request);
+}
+
+static void
+copy_text(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static void
+done(void *arg, void *token, const struct reply *reply)
+{
+    struct fixture *f = arg;
+
+    assert_true(f->in_step);
+    assert_non_null(reply->body);
+    assert_int_equal(reply->body[reply->body_len], 0);
+    f->done++;
+    f->token = token;
+    f->reply = *reply;
+    memcpy(f->body, reply->body, reply->body_len + 1);
+    copy_text(f->retry_after, sizeof(f->retry_after), reply->retry_after);
+    copy_text(f->date, sizeof(f->date), reply->date);
+    copy_text(f->detail, sizeof(f->detail), reply->detail);
+    if (f->abort)
+        http_abort(f->http, f->abort);
+    f->abort = NULL;
+    if (f->more) {
+        f->more--;
+        start(f, f->path, token);
+    }
+}
+
+static const struct http_ops ops = {.done = done};
+
+static struct account
+account_of(char *url)
+{
+    return (struct account){.name = "main",
+                            .base_url = url,
+                            .api_key = "secret",
+                            .team_id = "4",
+                            .max_in_flight = 64,
+                            .timeout_ms = 10000,
+                            .connect_timeout_ms = 5000};
+}
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct account account = account_of(base_url);
+    struct err err = {{0}};
+
+    f->http = http_open(&ops, f, &err);
+    f->account = f->http ? http_account_new(f->http, &account, &err) : NULL;
+    *state = f;
+    return f->account ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    http_account_free(f->account);
+    http_close(f->http);
+    xfree(f);
+    return 0;
+}
+
+static void
+use_account(struct fixture *f, const struct account *account)
+{
+    struct err err = {{0}};
+
+    http_account_free(f->account);
+    f->account = http_account_new(f->http, account, &err);
+    assert_non_null(f->account);
+}
+
+static void
+step(struct fixture *f)
+{
+    f->in_step = true;
+    http_step(f->http, clock_now_ms());
+    f->in_step = false;
+}
+
+/* Turns as the worker's loop does, until COUNT requests are done. */
+static void
+run_until_done(struct fixture *f, size_t count)
+{
+    int64_t give_up_ms = clock_now_ms() + 20000;
+
+    while (f->done < count) {
+        struct pollfd pollfd = {.fd = http_fd(f->http), .events = POLLIN};
+        int64_t now = clock_now_ms();
+        int64_t until_ms = clock_earlier(http_deadline(f->http), give_up_ms);
+
+        assert_true(now < give_up_ms);
+        poll(&pollfd, 1, until_ms > now ? (int)(until_ms - now) : 0);
+        step(f);
+    }
+    assert_int_equal(f->done, count);
+}
+
+static void
+request(struct fixture *f, const char *path)
+{
+    start(f, path, f);
+    run_until_done(f, f->done + 1);
+    assert_ptr_equal(f->token, f);
+    assert_int_equal(http_in_flight(f->http), 0);
+}
+
+/* The tests. */
+
+static void
+a_request_carries_its_headers_and_body_and_nothing_odd(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "echo");
+    assert_int_equal(f->reply.failure, REPLY_OK);
+    assert_int_equal(f->reply.status, 200);
+    assert_false(f->reply.body_cut);
+    assert_int_equal(strncmp(f->body, "POST /echo HTTP/1.1\r\n", 21), 0);
+    assert_non_null(strstr(f->body, "\r\napi_key: secret\r\n"));
+    assert_non_null(strstr(f->body, "\r\nContent-Type: application/json\r\n"));
+    assert_non_null(strstr(f->body, "\r\nAccept: application/json\r\n"));
+    assert_non_null(strstr(f->body, "\r\nUser-Agent: sendx-worker/" VERSION "\r\n"));
+    assert_null(strcasestr(f->body, "Expect"));
+    assert_non_null(strstr(f->body, "\r\n\r\n{\"email\":\"ada@example.com\"}"));
+    assert_string_equal(f->retry_after, "");
+    assert_null(f->reply.retry_after);
+    assert_null(f->reply.detail);
+}
+
+static void
+nothing_is_sent_or_reported_before_a_step(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(http_deadline(f->http), CLOCK_NEVER);
+    start(f, "echo", f);
+    assert_int_equal(f->done, 0);
+    assert_int_equal(http_in_flight(f->http), 1);
+    assert_true(http_deadline(f->http) <= clock_now_ms());
+    run_until_done(f, 1);
+    assert_int_equal(http_in_flight(f->http), 0);
+}
+
+static void
+a_connection_is_kept_for_the_next_request(void **state)
+{
+    struct fixture *f = *state;
+    long before;
+
+    request(f, "connections");
+    before = strtol(f->body, NULL, 10);
+    for (int i = 0; i < 50; i++)
+        request(f, "connections");
+    assert_int_equal(strtol(f->body, NULL, 10), before);
+}
+
+static void
+the_callback_may_start_the_next_request_a_thousand_times(void **state)
+{
+    struct fixture *f = *state;
+
+    f->more = 1000;
+    f->path = "echo";
+    start(f, "echo", f);
+    run_until_done(f, 1001);
+    assert_int_equal(f->reply.status, 200);
+}
+
+static void
+sixty_four_requests_go_out_at_once_and_their_connections_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    char tokens[64];
+    long before;
+
+    for (size_t i = 0; i < sizeof(tokens); i++)
+        start(f, "echo", &tokens[i]);
+    assert_int_equal(http_in_flight(f->http), 64);
+    run_until_done(f, 64);
+    request(f, "connections");
+    before = strtol(f->body, NULL, 10);
+    for (size_t i = 0; i < sizeof(tokens); i++)
+        start(f, "echo", &tokens[i]);
+    run_until_done(f, 64 + 1 + 64);
+    request(f, "connections");
+    assert_int_equal(strtol(f->body, NULL, 10), before);
+}
+
+static void
+a_body_over_the_cap_is_cut_and_marked(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "large");
+    assert_int_equal(f->reply.status, 200);
+    assert_int_equal(f->reply.body_len, REPLY_BODY_MAX);
+    assert_true(f->reply.body_cut);
+    assert_int_equal(f->body[0], '{');
+    request(f, "echo");
+    assert_false(f->reply.body_cut);
+}
+
+static void
+a_large_body_is_sent_whole(void **state)
+{
+    enum { LEN = 3 * 1024 * 1024 };
+    struct fixture *f = *state;
+    char *body = xcalloc(1, LEN);
+    struct wire_request wire;
+
+    memset(body, 'x', LEN);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/length", base_url);
+    buf_add(&wire.body, body, LEN);
+    http_start(f->account, &wire, f);
+    wire_request_fini(&wire); /* what was handed over is a copy */
+    xfree(body);
+    run_until_done(f, 1);
+    assert_int_equal(strtol(f->body, NULL, 10), LEN);
+}
+
+static void
+retry_after_and_date_come_as_they_were_sent(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "throttle");
+    assert_int_equal(f->reply.status, 429);
+    assert_string_equal(f->retry_after, "7");
+    assert_string_equal(f->date, "Thu, 01 Jan 2026 00:00:00 GMT");
+    assert_string_equal(f->body, "{\"message\":\"slow down\"}");
+    request(f, "echo");
+    assert_null(f->reply.retry_after);
+    assert_null(f->reply.date);
+}
+
+static void
+a_redirect_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "redirect");
+    assert_int_equal(f->reply.failure, REPLY_OK);
+    assert_int_equal(f->reply.status, 302);
+}
+
+static void
+expect_failure(struct fixture *f, enum reply_failure failure)
+{
+    assert_int_equal(f->reply.failure, failure);
+    assert_int_equal(f->reply.status, 0);
+    assert_string_equal(f->body, "");
+    assert_string_not_equal(f->detail, "");
+}
+
+static void
+a_connection_that_breaks_is_a_reset(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "reset");
+    expect_failure(f, REPLY_RESET);
+    request(f, "partial");
+    expect_failure(f, REPLY_RESET);
+    request(f, "echo");
+    assert_int_equal(f->reply.status, 200);
+}
+
+static void
+what_is_not_http_is_another_failure(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "garbage");
+    expect_failure(f, REPLY_OTHER);
+}
+
+static void
+a_hanging_server_ends_in_a_timeout_of_the_account(void **state)
+{
+    struct fixture *f = *state;
+    struct account account = account_of(base_url);
+
+    account.timeout_ms = 50;
+    use_account(f, &account);
+    request(f, "hang");
+    expect_failure(f, REPLY_TIMEOUT);
+    assert_in_range(f->reply.elapsed_ms, 50, 5000);
+}
+
+static void
+a_closed_port_is_a_failure_to_connect(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct fixture *f = *state;
+    socklen_t len = sizeof(address);
+    int bound = socket(AF_INET, SOCK_STREAM, 0); /* bound, but nobody listens */
+    struct wire_request wire;
+
+    assert_int_equal(bind(bound, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(bound, (struct sockaddr *)&address, &len), 0);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    http_start(f->account, &wire, f);
+    wire_request_fini(&wire);
+    run_until_done(f, 1);
+    expect_failure(f, REPLY_CONNECT);
+    close(bound);
+}
+
+static void
+a_name_that_does_not_resolve_is_a_failure_of_dns(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_request wire;
+
+    wire_request_init(&wire);
+    buf_add_text(&wire.url, "http://no..such.invalid/"); /* refused before any server is asked */
+    http_start(f->account, &wire, f);
+    wire_request_fini(&wire);
+    run_until_done(f, 1);
+    expect_failure(f, REPLY_DNS);
+}
+
+static void
+a_server_without_tls_is_a_failure_of_tls_and_never_spoken_to_in_the_clear(void **state)
+{
+    struct fixture *f = *state;
+    char url[80];
+    struct account account = account_of(url);
+    struct wire_request wire;
+
+    snprintf(url, sizeof(url), "https%s", base_url + 4);
+    use_account(f, &account);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/echo", url);
+    http_start(f->account, &wire, f);
+    run_until_done(f, 1);
+    expect_failure(f, REPLY_TLS);
+    buf_reset(&wire.url);
+    buf_printf(&wire.url, "%s/echo", base_url);
+    http_start(f->account, &wire, f);
+    run_until_done(f, 2);
+    expect_failure(f, REPLY_OTHER); /* plain http is not a protocol of an https account */
+    wire_request_fini(&wire);
+}
+
+static void
+a_proxy_that_wants_a_password_is_a_407(void **state)
+{
+    struct fixture *f = *state;
+    char url[] = "https://api.example.com";
+    struct account account = account_of(url);
+    struct wire_request wire;
+
+    setenv("https_proxy", base_url, 1);
+    use_account(f, &account);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/", url);
+    http_start(f->account, &wire, f);
+    run_until_done(f, 1);
+    unsetenv("https_proxy");
+    assert_int_equal(f->reply.failure, REPLY_OK);
+    assert_int_equal(f->reply.status, 407);
+    wire_request_fini(&wire);
+}
+
+static void
+a_connection_that_the_server_closes_after_its_answer_costs_no_request(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 20; i++) {
+        request(f, "bye");
+        assert_int_equal(f->reply.status, 200);
+    }
+}
+
+/* By a connection of its own, which is closed when this returns. */
+static void
+make_server_drop_all_connections(void)
+{
+    static const char request_text[] = "POST /drop HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char reply[256];
+
+    address.sin_port = htons((uint16_t)strtoul(strrchr(base_url, ':') + 1, NULL, 10));
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_true(write(fd, request_text, sizeof(request_text) - 1) > 0);
+    assert_true(read(fd, reply, sizeof(reply)) > 0);
+    close(fd);
+}
+
+static void
+a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 5; i++) {
+        struct pollfd pollfd = {.fd = http_fd(f->http), .events = POLLIN};
+        int turns = 0;
+
+        request(f, "echo");
+        assert_int_equal(f->reply.status, 200);
+        make_server_drop_all_connections();
+        for (; poll(&pollfd, 1, 0) == 1; turns++) {
+            assert_true(turns < 3);
+            step(f);
+        }
+        assert_true(http_deadline(f->http) > clock_now_ms());
+    }
+}
+
+static void
+an_aborted_request_is_reported_by_the_next_step(void **state)
+{
+    struct fixture *f = *state;
+    char a, b;
+
+    start(f, "hang", &a);
+    start(f, "hang", &b);
+    step(f);
+    http_abort(f->http, &a);
+    http_abort(f->http, &a);
+    http_abort(f->http, f); /* not in flight: nothing */
+    assert_int_equal(f->done, 0);
+    assert_int_equal(http_in_flight(f->http), 2);
+    assert_true(http_deadline(f->http) <= clock_now_ms());
+    step(f);
+    assert_int_equal(f->done, 1);
+    assert_ptr_equal(f->token, &a);
+    assert_int_equal(f->reply.failure, REPLY_ABORTED);
+    assert_int_equal(http_in_flight(f->http), 1);
+    http_abort(f->http, &b);
+    step(f);
+    assert_ptr_equal(f->token, &b);
+    assert_int_equal(http_in_flight(f->http), 0);
+}
+
+static void
+the_callback_may_abort_another_request(void **state)
+{
+    struct fixture *f = *state;
+    char a, b;
+
+    f->abort = &b;
+    start(f, "hang", &b);
+    start(f, "echo", &a);
+    run_until_done(f, 2);
+    assert_ptr_equal(f->token, &b);
+    assert_int_equal(f->reply.failure, REPLY_ABORTED);
+}
+
+static void
+a_url_that_curl_refuses_is_reported_like_any_other_failure(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_request wire;
+    char *path = xcalloc(1, 9000001);
+
+    memset(path, 'x', 9000000);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/%s", base_url, path);
+    http_start(f->account, &wire, f);
+    assert_int_equal(f->done, 0);
+    step(f);
+    assert_int_equal(f->done, 1);
+    expect_failure(f, REPLY_OTHER);
+    wire_request_fini(&wire);
+    xfree(path);
+    request(f, "echo");
+    assert_int_equal(f->reply.status, 200);
+}
+
+static void
+an_account_may_be_replaced_while_its_requests_are_in_flight(void **state)
+{
+    struct fixture *f = *state;
+    struct account account = account_of(base_url);
+
+    start(f, "echo", f);
+    account.api_key = "another";
+    use_account(f, &account);
+    run_until_done(f, 1);
+    assert_non_null(strstr(f->body, "api_key: secret"));
+    request(f, "echo");
+    assert_non_null(strstr(f->body, "api_key: another"));
+}
+
+static void
+closing_ends_what_is_in_flight_without_a_word(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "hang", f);
+    step(f);
+    start(f, "hang", f);
+    start(f, "hang", &f->done);
+    http_abort(f->http, &f->done);
+    http_account_free(f->account);
+    http_close(f->http);
+    assert_int_equal(f->done, 0);
+    f->http = NULL;
+    f->account = NULL;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_carries_its_headers_and_body_and_nothing_odd),
+        TEST(nothing_is_sent_or_reported_before_a_step),
+        TEST(a_connection_is_kept_for_the_next_request),
+        TEST(the_callback_may_start_the_next_request_a_thousand_times),
+        TEST(sixty_four_requests_go_out_at_once_and_their_connections_are_kept),
+        TEST(a_body_over_the_cap_is_cut_and_marked),
+        TEST(a_large_body_is_sent_whole),
+        TEST(retry_after_and_date_come_as_they_were_sent),
+        TEST(a_redirect_is_not_followed),
+        TEST(a_connection_that_breaks_is_a_reset),
+        TEST(what_is_not_http_is_another_failure),
+        TEST(a_hanging_server_ends_in_a_timeout_of_the_account),
+        TEST(a_closed_port_is_a_failure_to_connect),
+        TEST(a_name_that_does_not_resolve_is_a_failure_of_dns),
+        TEST(a_server_without_tls_is_a_failure_of_tls_and_never_spoken_to_in_the_clear),
+        TEST(a_proxy_that_wants_a_password_is_a_407),
+        TEST(a_connection_that_the_server_closes_after_its_answer_costs_no_request),
+        TEST(a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns),
+        TEST(an_aborted_request_is_reported_by_the_next_step),
+        TEST(the_callback_may_abort_another_request),
+        TEST(a_url_that_curl_refuses_is_reported_like_any_other_failure),
+        TEST(an_account_may_be_replaced_while_its_requests_are_in_flight),
+        TEST(closing_ends_what_is_in_flight_without_a_word),
+    };
+    static const char *const proxies[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                          "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+        unsetenv(proxies[i]);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}

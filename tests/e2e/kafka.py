@@ -1,0 +1,224 @@
+"""A real Apache Kafka of one KRaft node, and the questions the tests ask it."""
+
+import pathlib
+import shutil
+import subprocess
+import time
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from harness import HANG_GUARD_S, ROOT, Process, free_port, tail, wait_until
+
+JARS = ROOT / "build" / "kafka"
+JAVA = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
+START_TRIES = 3  # a port that was free may be taken before Kafka binds it
+CLUSTER_ID = "c2VuZHgtd29ya2VyLXRlc3Q"
+
+# Old timestamps are part of the tests, so nothing may expire; 1 MB events are, too.
+SETTINGS = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+auto.create.topics.enable=false
+message.max.bytes=8388608
+log.retention.ms=-1
+log.message.timestamp.after.max.ms=9223372036854775807
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+num.network.threads=2
+num.io.threads=4
+"""
+
+LOGGING = """
+status=error
+appenders=console
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d %p %c: %m%n
+rootLogger.level=warn
+rootLogger.appenderRefs=console
+rootLogger.appenderRef.console.ref=console
+"""
+
+
+class Kafka:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.process = None
+        self.admin = None
+        self._producer = None
+        self._handle = self._asking = None  # the consumer for questions about the group self._asking
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def start(self):
+        if not (JARS / ".stamp").exists():
+            raise AssertionError(f"no Kafka in {JARS}: run ./deps test first")
+        for attempt in range(1, START_TRIES + 1):
+            try:
+                self._start_once()
+                return self
+            except AssertionError:
+                self.process and self.process.kill()
+                shutil.rmtree(self.folder / "data", ignore_errors=True)
+                if attempt == START_TRIES:
+                    raise
+
+    def _start_once(self):
+        port, controller_port = free_port(), free_port()
+        settings = self.folder / "server.properties"
+        settings.write_text(SETTINGS.format(port=port, controller_port=controller_port, folder=self.folder))
+        (self.folder / "log4j2.properties").write_text(LOGGING)
+        java = [*JAVA, f"-Dlog4j2.configurationFile={self.folder}/log4j2.properties", "-cp", f"{JARS}/*"]
+        formatted = subprocess.run(
+            [*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings],
+            capture_output=True, text=True, timeout=HANG_GUARD_S)
+        assert formatted.returncode == 0, f"cannot format Kafka's storage:\n{formatted.stdout}{formatted.stderr}"
+        self.process = Process("kafka", [*java, "kafka.Kafka", settings], self.folder)
+        Process.started.remove(self.process)  # of the session, not of the test that came first
+        self.address = f"127.0.0.1:{port}"
+        self.admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0,
+                                  "reconnect.backoff.max.ms": 200})
+
+        def ready():
+            self.process.check_running()
+            try:
+                return self.admin.list_topics(timeout=1).brokers
+            except KafkaException:
+                return False
+        wait_until("Kafka to be ready", ready, show=lambda: tail(self.process.out_path))
+        self._warm_up()
+
+    def _warm_up(self):
+        """The first group makes the broker create the topic of the offsets; better here than in a test."""
+        self.create_topics({"warm-up": 1})
+
+        def answers():
+            try:
+                return self.committed("warm-up", "warm-up") == {0: None}
+            except KafkaException:
+                return False
+        wait_until("Kafka's group coordinator", answers)
+
+    def stop(self):
+        self._close_handle()
+        self._producer = self.admin = None
+        if self.process:
+            self.process.end()
+            assert not pathlib.Path(f"/proc/{self.process.pid}").exists(), "Kafka is still there"
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- topics and offsets ----------------------------------------------------------------------
+
+    def create_topics(self, topics):
+        """{name: partitions}"""
+        made = self.admin.create_topics(
+            [NewTopic(name, partitions, 1, config={"max.message.bytes": "8388608"})
+             for name, partitions in topics.items()], operation_timeout=30)
+        for future in made.values():
+            future.result(HANG_GUARD_S)
+
+        def led():
+            known = self.admin.list_topics(timeout=10).topics
+            return all(name in known and len(known[name].partitions) == partitions and
+                       all(p.leader == 1 for p in known[name].partitions.values())
+                       for name, partitions in topics.items())
+        wait_until(f"topics {sorted(topics)}", led)
+
+    def partitions(self, topic):
+        return sorted(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)
+
+    def ends(self, topic):
+        """{partition: end offset}"""
+        asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in self.partitions(topic)}
+        return {tp.partition: future.result(HANG_GUARD_S).offset
+                for tp, future in self.admin.list_offsets(asked).items()}
+
+    def committed(self, group, topic):
+        """{partition: committed offset, or None}"""
+        asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
+        answer = self._handle_of(group).committed(asked, timeout=HANG_GUARD_S)
+        failed = [tp for tp in answer if tp.error]
+        assert not failed, f"no committed offset of {failed[0]}"
+        return {tp.partition: None if tp.offset == OFFSET_INVALID else tp.offset for tp in answer}
+
+    def _handle_of(self, group):
+        """A consumer that subscribes to nothing, so it is no member. The admin client is not asked for
+        committed offsets: librdkafka crashes there when a coordinator has just moved (its issue 5040),
+        since only a consumer's handle has a group to look the coordinator up again for."""
+        if self._asking != group:
+            self._close_handle()
+            self._handle = Consumer({"bootstrap.servers": self.address, "group.id": group, "log_level": 0})
+            self._asking = group
+        return self._handle
+
+    def _close_handle(self):
+        if self._handle:
+            self._handle.close()
+        self._handle = self._asking = None
+
+    def unfinished(self, group, topics):
+        """{(topic, partition): (committed, end)} of the partitions not committed up to their end"""
+        left = {}
+        for topic in topics:
+            ends = self.ends(topic)
+            for partition, offset in self.committed(group, topic).items():
+                if (offset or 0) != ends[partition]:
+                    left[topic, partition] = (offset, ends[partition])
+        return left
+
+    def wait_until_finished(self, group, topics, process=None):
+        """Waits until the group has committed the end of every partition."""
+        def finished():
+            if process:
+                process.check_running()
+            return not self.unfinished(group, topics)
+
+        def show():
+            left = "\n".join(f"  {topic}:{partition} committed {committed} of {end}"
+                             for (topic, partition), (committed, end) in
+                             sorted(self.unfinished(group, topics).items()))
+            log = f"\n{process.name}'s log:\n{tail(process.log_path)}" if process else ""
+            return f"not committed up to the end:\n{left}{log}"
+        wait_until(f"group {group} to commit the ends of {sorted(topics)}", finished, show=show, every=0.05)
+
+    # --- producing -------------------------------------------------------------------------------
+
+    def produce(self, topic, records):
+        """Records are (partition, key, value[, timestamp in ms]); returns when all are acknowledged.
+        Within a partition the order is kept."""
+        if self._producer is None:
+            self._producer = Producer({
+                "bootstrap.servers": self.address, "enable.idempotence": True, "linger.ms": 20,
+                "message.max.bytes": 8388608, "log_level": 0})
+        failures = []
+
+        def delivered(error, _message):
+            if error is not None:
+                failures.append(error)
+        for partition, key, value, *timestamp in records:
+            while True:
+                try:
+                    self._producer.produce(topic, partition=partition, key=key, value=value,
+                                           timestamp=timestamp[0] if timestamp else int(time.time() * 1000),
+                                           on_delivery=delivered)
+                    break
+                except BufferError:
+                    self._producer.poll(0.1)
+            self._producer.poll(0)
+        assert self._producer.flush(HANG_GUARD_S) == 0, "the producer could not deliver all"
+        assert not failures, f"not delivered: {failures[:3]}"

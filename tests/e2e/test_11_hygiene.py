@@ -1,0 +1,62 @@
+"""What must not be seen: keys and whole e-mail addresses in logs, argument lists and printed settings."""
+
+from harness import wait_until
+from sandbox import API_KEY
+from worker import run_command
+
+SECRET = "hunter-2-secret-4711"
+
+
+def test_no_key_and_no_whole_address_in_log_or_argument_list(scene):
+    """At the chattiest level, with failures whose replies repeat the key and the address."""
+    scene.create_topics(events=2)
+    records, expected = scene.one_call_history(events=40, contacts=8, partitions=2)
+    scene.produce(records)
+    scene.produce([(0, b"user1@example.com", b'{"email": "user1@example.com", nonsense'),
+                   (1, b"k", b'{"email": "user2@example.com extra"}')])
+    for n, status in enumerate((500, 503)):
+        scene.sandbox.fault(share=0.2, seed=n + 1, count=20, status=status,
+                            body=f'{{"message": "user3@example.com may not with {API_KEY}"}}')
+    scene.sandbox.fault(email="user5@example.com", status=422, body=f'{{"message": "user5@example.com, {API_KEY}"}}')
+    worker = scene.start_worker(log={"level": "debug"})
+    wait_until("the others' calls and both holds",
+               lambda: worker.check_running() or (
+                   sum(email != "user5@example.com" and ids == expected[email] for email, ids in scene.delivered().items()) == 7
+                   and len(worker.lines("event.held")) >= 2), show=worker.log_text)
+    with open(f"/proc/{worker.pid}/cmdline") as cmdline:
+        arguments = cmdline.read()
+    worker.stop()
+    log = worker.log_text() + worker.out_path.read_text()
+    for text, where in ((arguments, "the argument list"), (log, "the log")):
+        assert API_KEY not in text, f"the key stands in {where}"
+        for email in [*expected, "user2@example.com extra"]:
+            assert email not in text, f"{email} stands in {where}: {line_with(text, email)}"
+            assert email.replace("@", "%40") not in text, f"{email}, encoded, stands in {where}"
+    assert "@example.com" in log, "masked addresses are expected to help, not to be absent"
+
+
+def line_with(text, part):
+    return next(line for line in text.splitlines() if part in line)
+
+
+def test_printed_settings_mask_secrets(scene):
+    scene.topics = {"events": "never-used"}
+    path = scene.config_file(kafka={"sasl_password": SECRET, "ssl_key_password": SECRET})
+    done = run_command("config", "-c", path)
+    assert done.returncode == 0, done.stderr
+    assert API_KEY not in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    for name in ("bootstrap_servers", "group_id", "base_url", "max_in_flight", "commit_interval", "retry_max"):
+        assert name in done.stdout, f"{name} is not printed:\n{done.stdout}"
+
+
+def test_a_key_from_a_file_loses_its_newline_and_stays_secret(scene):
+    scene.create_topics(events=1)
+    (scene.folder / "key").write_text(API_KEY + "\n")
+    records, expected = scene.one_call_history(events=5, contacts=5, partitions=1)
+    scene.produce(records)
+    worker = scene.start_worker(account={"api_key": "${file:" + str(scene.folder / "key") + "}"}, env={"SENDX_API_KEY": ""})
+    scene.wait_until_finished(worker)
+    worker.stop()
+    scene.check_delivered(expected)
+    assert API_KEY not in worker.log_text()

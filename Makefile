@@ -94,6 +94,17 @@ demo-live: ## the same, and it goes on until interrupted
 	@$(MAKE) --no-print-directory all
 	@$(DEMO) --live
 
+demo-asan: ## the demo with both programs built for AddressSanitizer and UBSan
+	@./deps demo
+	@$(MAKE) --no-print-directory FLAVOUR=asan demo-only
+
+demo-valgrind: all ## the demo with the worker under valgrind
+	@./deps test
+	@tests/valgrind-demo $(BUILD)
+
+demo-only: all
+	@$(DEMO)
+
 # ---- checks: under 30 s, no network ----
 
 SEEDS ?= 500

@@ -253,12 +253,26 @@ split(int64_t epoch_s, int offset_s)
     return f;
 }
 
+/* NUMBER, which is not negative, with WIDTH digits. */
+static void
+add_digits(struct buf *buf, int number, int width, char pad)
+{
+    char digits[8];
+
+    for (int i = width - 1; i >= 0; i--) {
+        digits[i] = (char)(number || i == width - 1 ? '0' + number % 10 : pad);
+        number /= 10;
+    }
+    buf_add(buf, digits, (size_t)width);
+}
+
 static void
 add_offset(struct buf *buf, int offset_s)
 {
     int minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
 
-    buf_printf(buf, "%c%02d%02d", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
+    buf_add_char(buf, offset_s < 0 ? '-' : '+');
+    add_digits(buf, minutes / 60 * 100 + minutes % 60, 4, '0');
 }
 
 /* The fields that are numbers, padded with zeros. */
@@ -285,7 +299,7 @@ add_number(struct buf *buf, const struct fields *f, char letter)
         if (NUMBERS[i].letter == letter) {
             int number = *(const int *)((const char *)f + NUMBERS[i].offset);
 
-            buf_printf(buf, "%0*d", NUMBERS[i].width, number);
+            add_digits(buf, number, NUMBERS[i].width, '0');
             return true;
         }
     }
@@ -298,13 +312,24 @@ add_name(struct buf *buf, const char *name, bool whole)
     buf_add(buf, name, whole ? strlen(name) : 3);
 }
 
+/* %F is three numbers with hyphens, %T three with colons. */
+static void
+add_three(struct buf *buf, const struct fields *f, const char *letters, char sign)
+{
+    for (int i = 0; i < 3; i++) {
+        if (i)
+            buf_add_char(buf, sign);
+        add_number(buf, f, letters[i]);
+    }
+}
+
 static void
 add_field(struct buf *buf, const struct fields *f, char letter)
 {
     if (add_number(buf, f, letter))
         return;
     if (letter == 'e')
-        buf_printf(buf, "%2d", f->day);
+        add_digits(buf, f->day, 2, ' ');
     else if (letter == 'p')
         buf_add_text(buf, f->hour < 12 ? "AM" : "PM");
     else if (letter == 'A' || letter == 'a')
@@ -312,9 +337,9 @@ add_field(struct buf *buf, const struct fields *f, char letter)
     else if (letter == 'B' || letter == 'b')
         add_name(buf, MONTHS[f->month - 1], letter == 'B');
     else if (letter == 'F')
-        buf_printf(buf, "%04d-%02d-%02d", f->year, f->month, f->day);
+        add_three(buf, f, "Ymd", '-');
     else if (letter == 'T')
-        buf_printf(buf, "%02d:%02d:%02d", f->hour, f->minute, f->second);
+        add_three(buf, f, "HMS", ':');
     else if (letter == 'z')
         add_offset(buf, f->offset_s);
     else if (letter == 's')

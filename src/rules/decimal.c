@@ -14,7 +14,7 @@ enum {
     ENOUGH_DIGITS = 17 /* so many always read back */
 };
 
-/* Largest doubles below which every whole number is a double. */
+/* Whole numbers below this have at most 15 digits. */
 #define WHOLE_MAX 1e15
 /* Below this, doubles carry fewer than 15 digits. */
 #define THIN_BELOW 1e-300
@@ -104,6 +104,28 @@ try_digits(double magnitude, int count, struct decimal *decimal)
     return false;
 }
 
+/* Numbers with few decimals, as prices are, without printing and reading back: a whole number of at
+ * most 15 digits over a power of ten that gives the very double is its shortest decimal. */
+static bool
+try_few_places(double magnitude, struct decimal *decimal)
+{
+    double power = 1;
+
+    for (int places = 0; places <= 6; places++, power *= 10) {
+        double whole = nearbyint(magnitude * power);
+
+        if (whole >= WHOLE_MAX)
+            return false;
+        if (whole / power == magnitude) {
+            *decimal = of_magnitude((uint64_t)whole, false);
+            if (decimal->count)
+                decimal->point -= places;
+            return true;
+        }
+    }
+    return false;
+}
+
 struct decimal
 decimal_of_real(double real)
 {
@@ -112,8 +134,10 @@ decimal_of_real(double real)
     int count;
 
     assert(isfinite(real));
-    if (magnitude < WHOLE_MAX && magnitude == floor(magnitude))
-        return of_magnitude((uint64_t)magnitude, signbit(real));
+    if (try_few_places(magnitude, &decimal)) {
+        decimal.negative = signbit(real);
+        return decimal;
+    }
     count = magnitude < THIN_BELOW ? 1 : EXACT_DIGITS;
     while (!try_digits(magnitude, count, &decimal) && count < ENOUGH_DIGITS)
         count++;

@@ -4,8 +4,10 @@
 
 #include "base/utf8.h"
 
-/* The buffer keeps its memory from event to event up to this size. */
-enum { TEXT_KEPT = 2 * EVAL_TEXT_MAX };
+enum {
+    TEXT_KEPT = 2 * EVAL_TEXT_MAX, /* memory the buffer keeps from event to event */
+    PIECE_MIN = 16                 /* bytes even a short text takes in an arena */
+};
 
 void
 eval_init(struct eval *eval, uint64_t seed)
@@ -88,6 +90,17 @@ eval_values(struct eval *eval, size_t count)
     return arena_alloc(eval->arena, count * sizeof(struct value));
 }
 
+bool
+eval_set(struct eval *eval, struct value_set *set, size_t most)
+{
+    size_t size = value_set_size(most);
+
+    if (!eval_work(eval, most) || !take_bytes(eval, size))
+        return false;
+    value_set_init(set, most, eval->seed, arena_alloc(eval->arena, size));
+    return true;
+}
+
 struct buf *
 eval_text_start(struct eval *eval, size_t input_len)
 {
@@ -106,12 +119,21 @@ eval_text_take(struct eval *eval)
     return eval_text_copy(eval, buf_text(&eval->text), eval->text.len);
 }
 
+char *
+eval_bytes(struct eval *eval, size_t len)
+{
+    return take_bytes(eval, len + PIECE_MIN) ? arena_alloc(eval->arena, len) : NULL;
+}
+
 struct value
 eval_text_copy(struct eval *eval, const char *text, size_t len)
 {
-    if (!take_bytes(eval, len))
+    char *copy = eval_bytes(eval, len);
+
+    if (!copy)
         return value_null();
-    return value_text(arena_text(eval->arena, text, len), len);
+    memcpy(copy, text, len);
+    return value_text(copy, len);
 }
 
 static struct value

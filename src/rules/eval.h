@@ -15,7 +15,7 @@
 enum {
     EVAL_TEXT_MAX = 64 * 1024,    /* bytes a text may grow to */
     EVAL_WORK_MAX = 20 * 1000000, /* elements looked at or made, per event */
-    EVAL_BYTES_MAX = 64 << 20,    /* bytes of values made, per event */
+    EVAL_BYTES_MAX = 64 << 20,    /* bytes that values made take, per event */
     EVAL_REGEX_MAX = 2 * 1000000  /* steps of all regular expressions, per event */
 };
 
@@ -50,11 +50,17 @@ bool eval_work(struct eval *eval, size_t units);
 /* Room for COUNT values, or NULL and a failure. */
 struct value *eval_values(struct eval *eval, size_t count);
 
+/* An empty set for at most MOST values; false, and a failure, when there is no room. */
+bool eval_set(struct eval *eval, struct value_set *set, size_t most);
+
 /* Building a text: the buffer, empty, taking as many bytes as a text may have that is made from one
  * of INPUT_LEN bytes (what the payload holds already is not growth). Nothing else may be evaluated
  * before the text is taken. */
 struct buf *eval_text_start(struct eval *eval, size_t input_len);
 struct value eval_text_take(struct eval *eval); /* null, and a failure, when it grew too far */
+
+/* Room for a text of LEN bytes, to be filled at once, or NULL and a failure. */
+char *eval_bytes(struct eval *eval, size_t len);
 
 /* A copy of the LEN bytes as a value, or null and a failure. */
 struct value eval_text_copy(struct eval *eval, const char *text, size_t len);

@@ -58,7 +58,7 @@ filter_join(struct eval *eval, const struct filter_use *use, const struct value 
     if (!value_as_text(&args[0], eval->arena, &separator) || !eval_work(eval, count_of(input)))
         return value_null();
     eval_text_start(eval, longest_text(input));
-    for (size_t i = 0; i < count_of(input); i++) {
+    for (size_t i = 0; i < count_of(input) && !buf_toobig(&eval->text); i++) {
         struct value item = element(input, i);
 
         if (!add_joined(eval, &item, &separator, &first))
@@ -123,9 +123,8 @@ filter_unique(struct eval *eval, const struct filter_use *use, const struct valu
 
     (void)use;
     (void)args;
-    if (!items || !eval_work(eval, 4 * count))
+    if (!items || !eval_set(eval, &set, count))
         return value_null();
-    value_set_init(&set, count, eval->seed, eval->arena);
     for (size_t i = 0; i < count; i++) {
         struct value item = element(input, i);
 

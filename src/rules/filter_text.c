@@ -15,16 +15,28 @@ as_text(struct eval *eval, const struct value *value, struct value *text)
 
 /* Letters */
 
-static bool
-is_mapped(const struct value *text, uint32_t (*map)(uint32_t))
+/* Most texts are ASCII, where a letter stays one byte. */
+static struct value
+map_ascii(struct eval *eval, const struct value *text, uint32_t (*map)(uint32_t))
 {
-    for (size_t i = 0; i < text->len; i++) {
-        unsigned char c = (unsigned char)text->text[i];
+    char *mapped = eval_bytes(eval, text->len);
 
-        if (c >= 0x80 || map(c) != c)
-            return false;
-    }
-    return true;
+    if (!mapped)
+        return value_null();
+    for (size_t i = 0; i < text->len; i++)
+        mapped[i] = (char)map((unsigned char)text->text[i]);
+    return value_text(mapped, text->len);
+}
+
+/* Where the first byte is that is no part of ASCII. */
+static size_t
+ascii_len(const struct value *text)
+{
+    size_t i = 0;
+
+    while (i < text->len && !((unsigned char)text->text[i] & 0x80))
+        i++;
+    return i;
 }
 
 static struct value
@@ -36,8 +48,8 @@ map_letters(struct eval *eval, const struct value *input, uint32_t (*map)(uint32
 
     if (!as_text(eval, input, &text))
         return value_null();
-    if (is_mapped(&text, map))
-        return text;
+    if (ascii_len(&text) == text.len)
+        return map_ascii(eval, &text, map);
     buf = eval_text_start(eval, text.len);
     for (at = text.text, end = at + text.len; at < end;)
         utf8_add(buf, map(utf8_next(&at, end)));
@@ -88,7 +100,7 @@ filter_title(struct eval *eval, const struct filter_use *use, const struct value
 static struct value
 trim(struct value text)
 {
-    const char *end = text.text + text.len, *at = text.text, *last = text.text;
+    const char *end = text.text + text.len, *at = text.text, *last;
 
     while (at < end) {
         const char *next = at;
@@ -98,6 +110,9 @@ trim(struct value text)
         at = next;
     }
     text.text = last = at;
+    /* What ends in an ordinary byte needs no search for its end. */
+    if (at < end && end[-1] > ' ')
+        last = at = end;
     while (at < end) {
         uint32_t c = utf8_next(&at, end);
 

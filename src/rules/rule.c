@@ -240,23 +240,33 @@ struct emails {
 };
 
 static void
+render_email(struct renderer *renderer, const struct rule *rule, const struct setting *setting,
+             struct emails *emails)
+{
+    int other = setting->call == CALL_IDENTIFY ? CALL_TRACK : CALL_IDENTIFY;
+    struct value *text = &emails->texts[setting->call];
+    const char **failure = &emails->failures[setting->call];
+
+    emails->settings[setting->call] = setting;
+    if (emails->settings[other] && emails->settings[other]->template == setting->template) {
+        *text = emails->texts[other];
+        *failure = emails->failures[other];
+        return;
+    }
+    *failure = render_text(renderer, rule, setting, text);
+    if (!*failure && !text->len) {
+        emails->missing = true;
+        *failure = "is null or empty, and there is nobody to send to; see without_email";
+    }
+}
+
+static void
 render_emails(struct renderer *renderer, const struct rule *rule, struct emails *emails)
 {
     *emails = (struct emails){0};
     for (size_t i = 0; i < rule->setting_count; i++) {
-        const struct setting *setting = &rule->settings[i];
-        struct value *text = &emails->texts[setting->call];
-        const char *failure;
-
-        if (setting->target != SETTING_EMAIL)
-            continue;
-        failure = render_text(renderer, rule, setting, text);
-        if (!failure && !text->len) {
-            emails->missing = true;
-            failure = "is null or empty, and there is nobody to send to; see without_email";
-        }
-        emails->settings[setting->call] = setting;
-        emails->failures[setting->call] = failure;
+        if (rule->settings[i].target == SETTING_EMAIL)
+            render_email(renderer, rule, &rule->settings[i], emails);
     }
 }
 
@@ -300,24 +310,27 @@ put_tags(struct call *call, struct text_list *list, const struct texts *texts,
     }
 }
 
-static void
-finish_tags(struct renderer *renderer, struct draft *draft)
+static int
+finish_tags(struct renderer *renderer, const struct rule *rule, struct draft *draft)
 {
     struct call *identify = draft->calls[CALL_IDENTIFY], *track = draft->calls[CALL_TRACK];
     const struct texts *tags = &draft->tags[CALL_IDENTIFY], *added = &draft->tags[CALL_TRACK];
+    struct eval *eval = &renderer->eval;
     struct value_set set;
 
     if (identify && tags->count) {
-        value_set_init(&set, tags->count, renderer->eval.seed, &renderer->arena);
+        if (!eval_set(eval, &set, tags->count))
+            return fail(renderer, rule, "identify.tags", eval->failure);
         put_tags(identify, &identify->identify.tags, tags, &set);
     }
     if (track && added->count + draft->removed.count) {
-        value_set_init(&set, added->count + draft->removed.count, renderer->eval.seed,
-                       &renderer->arena);
+        if (!eval_set(eval, &set, added->count + draft->removed.count))
+            return fail(renderer, rule, "track", eval->failure);
         put_tags(track, &track->track.add_tags, added, &set);
         /* The set holds what is added: that is not removed, too. */
         put_tags(track, &track->track.remove_tags, &draft->removed, &set);
     }
+    return 0;
 }
 
 static bool
@@ -360,7 +373,8 @@ fill_draft(struct renderer *renderer, const struct rule *rule, const struct emai
         if (render_setting(renderer, rule, &rule->settings[i], emails, draft) < 0)
             return -1;
     }
-    finish_tags(renderer, draft);
+    if (finish_tags(renderer, rule, draft) < 0)
+        return -1;
     for (int kind = 0; kind < RULE_KINDS; kind++) {
         struct call **call = &draft->calls[kind];
 

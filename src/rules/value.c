@@ -274,15 +274,29 @@ struct value_set_slot {
     struct value value;
 };
 
-void
-value_set_init(struct value_set *set, size_t most, uint64_t seed, struct arena *arena)
+static size_t
+slots_for(size_t most)
 {
+    size_t count = 8;
+
+    while (count < 2 * most)
+        count *= 2;
+    return count;
+}
+
+size_t
+value_set_size(size_t most)
+{
+    return slots_for(most) * sizeof(struct value_set_slot);
+}
+
+void
+value_set_init(struct value_set *set, size_t most, uint64_t seed, void *room)
+{
+    memset(room, 0, value_set_size(most));
     set->seed = seed;
-    set->slot_count = 16;
-    while (set->slot_count < 2 * most)
-        set->slot_count *= 2;
-    set->slots = arena_alloc(arena, set->slot_count * sizeof(set->slots[0]));
-    memset(set->slots, 0, set->slot_count * sizeof(set->slots[0]));
+    set->slot_count = slots_for(most);
+    set->slots = room;
 }
 
 bool

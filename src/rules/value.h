@@ -107,16 +107,18 @@ int value_compare(const struct value *a, const struct value *b);
 /* Equal values have equal hashes. */
 uint64_t value_hash(const struct value *value, uint64_t seed);
 
-/* A set of values, to find repeated ones in linear time. Lives in an arena. */
+/* A set of values, to find repeated ones in linear time. */
 struct value_set {
     struct value_set_slot *slots;
     size_t slot_count; /* a power of two */
     uint64_t seed;
 };
 
-void value_set_init(struct value_set *set, size_t most, uint64_t seed, struct arena *arena);
+/* For at most MOST values, in ROOM of as many bytes as value_set_size says. */
+size_t value_set_size(size_t most);
+void value_set_init(struct value_set *set, size_t most, uint64_t seed, void *room);
 
-/* False when an equal value is in it already. At most MOST values go in. */
+/* False when an equal value is in it already. */
 bool value_set_add(struct value_set *set, const struct value *value, size_t *work);
 
 /* A scalar as text: numbers as JavaScript writes them, integers with all digits. False for null,

@@ -21,6 +21,7 @@
 enum {
     ASK_MS = 150,         /* how often the committed offsets are asked for */
     BAR_MS = 100,         /* how often the bar is drawn on a terminal */
+    PEOPLE_PER_MS = 20,   /* and rarer by this when there are many: each is looked at */
     LINE_MS = 1000,       /* how often a line is printed elsewhere */
     LIVE_LINE_MS = 10000, /* the same, while it goes on */
     TRICKLE_MS = 300,     /* between two events of --live */
@@ -112,30 +113,45 @@ make_report(const struct demo *demo)
 
 /* --- showing how far it is --- */
 
-static void
-progress_text(const struct demo *demo, char *text, size_t size)
+/* How many contacts are what all events together make of them: it grows more evenly than the
+ * committed offsets, which wait for the slowest contact of each partition. */
+static size_t
+contacts_done(const struct demo *demo)
 {
-    char done[PAGE_NUMBER_MAX], all[PAGE_NUMBER_MAX], calls[PAGE_NUMBER_MAX];
+    struct report report = make_report(demo);
+
+    return sample_people(demo->sample) - report_check(&report);
+}
+
+static void
+progress_text(const struct demo *demo, size_t done, char *text, size_t size)
+{
+    char number[5][PAGE_NUMBER_MAX];
 
     if (!demo->first_call_ms) {
         snprintf(text, size, "waiting for partitions (about 3 s)");
         return;
     }
-    snprintf(text, size, "%s of %s events, %s calls", page_number(done, events_committed(demo)),
-             page_number(all, (int64_t)events_produced(demo)),
-             page_number(calls, (int64_t)calls_received(demo)));
+    snprintf(text, size, "%s calls, %s/%s contacts, %s/%s committed",
+             page_number(number[0], (int64_t)calls_received(demo)),
+             page_number(number[1], (int64_t)done),
+             page_number(number[2], (int64_t)sample_people(demo->sample)),
+             page_number(number[3], events_committed(demo)),
+             page_number(number[4], (int64_t)events_produced(demo)));
 }
 
 static void
 show_progress(struct demo *demo, int64_t now_ms)
 {
+    size_t people = sample_people(demo->sample);
+    size_t done = demo->first_call_ms ? contacts_done(demo) : 0;
     char text[160];
 
-    progress_text(demo, text, sizeof(text));
+    progress_text(demo, done, text, sizeof(text));
     if (demo->is_terminal) {
-        page_bar(events_committed(demo), (int64_t)events_produced(demo), text);
+        page_bar((int64_t)done, (int64_t)people, text);
         demo->bar_is_open = true;
-        demo->next_print_ms = now_ms + BAR_MS;
+        demo->next_print_ms = now_ms + BAR_MS + (int64_t)people / PEOPLE_PER_MS;
         return;
     }
     printf("  %2" PRId64 " s: %s\n", (now_ms - demo->started_ms) / 1000, text);

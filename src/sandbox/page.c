@@ -9,7 +9,7 @@
 
 #include "sandbox/text.h"
 
-enum { WIDTH_DEFAULT = 80, BAR_MAX = 40 };
+enum { WIDTH_DEFAULT = 80, BAR_MAX = 40, BAR_TEXT = 52 };
 
 bool
 page_is_terminal(void)
@@ -152,7 +152,8 @@ void
 page_bar(int64_t done, int64_t total, const char *text)
 {
     size_t width = page_width();
-    size_t room = width > strlen(text) + 6 ? width - strlen(text) - 6 : 0;
+    size_t text_width = strlen(text) < BAR_TEXT ? BAR_TEXT : strlen(text); /* a bar that stays */
+    size_t room = width > text_width + 6 ? width - text_width - 6 : 0;
     size_t bar = room > BAR_MAX ? BAR_MAX : room;
     size_t full = total > 0 ? bar * (size_t)done / (size_t)total : 0;
 

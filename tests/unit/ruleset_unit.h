@@ -33,6 +33,11 @@
     }
 #define TOPIC TEXTS(T("t"))
 
+#define WHO "\"email\":\"a@example.com\""
+#define IDENTIFY(...) .identify = {.present = true, .at = AT(5), __VA_ARGS__}
+#define TRACK(...) .track = {.present = true, .at = AT(9), __VA_ARGS__}
+#define RULE(...) ((struct spec_rule){__VA_ARGS__})
+
 /* A ruleset and what it said, as text. */
 struct bench {
     struct ruleset *rules;

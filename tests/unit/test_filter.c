@@ -467,6 +467,25 @@ long_arrays_are_sorted_and_made_unique_in_time(void **state)
     lab_fini(&lab);
 }
 
+static void
+what_takes_too_much_memory_is_given_up(void **state)
+{
+    struct lab lab;
+    struct buf json;
+
+    (void)state;
+    lab_init(&lab);
+    buf_init(&json, 16 << 20);
+    buf_add_text(&json, "{\"a\":[0");
+    for (int i = 1; i < 600000; i++)
+        buf_add_text(&json, ",0");
+    buf_add_text(&json, "]}");
+    assert_string_equal(lab_value(&lab, "a | unique", false, json.data, json.len, NULL),
+                        "failure: makes more values than one event may");
+    buf_fini(&json);
+    lab_fini(&lab);
+}
+
 int
 main(void)
 {
@@ -484,6 +503,7 @@ main(void)
         cmocka_unit_test(dates_are_written),
         cmocka_unit_test(tables_json_and_default),
         cmocka_unit_test(long_arrays_are_sorted_and_made_unique_in_time),
+        cmocka_unit_test(what_takes_too_much_memory_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,7 @@ def test_a_first_rule_goes_as_the_readme_says(shell):
     for name in ("sandbox", "rule", "run"):
         shell.check(README[name])
     expected = one_contact(OUTPUTS["look"])
-    wait_until("the contact", lambda: one_contact(shell.check(README["look"])) == expected,
+    wait_until("the contact", lambda: one_contact(shell.check("kill -0 $worker && " + README["look"])) == expected,
                show=lambda: shell.check(README["look"]) + (shell.folder / "build/first.log").read_text())
     status, printed = shell.run(README["mistake"])
     assert status == 2

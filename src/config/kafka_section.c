@@ -89,13 +89,15 @@ refuse(const struct source_node *node, const struct kafka_property *property,
     return 0;
 }
 
-/* The value as librdkafka takes it, or NULL after an error. */
+/* The value as librdkafka takes it, or NULL where there was an error. */
 static char *
 read_value(const struct source_node *node, const struct loader *loader, bool *ret_missing)
 {
     *ret_missing = false;
     if (node->type == SOURCE_TEXT)
         return expand_text(node, loader, ret_missing);
+    if (node->misread)
+        return NULL;
     if (node->type == SOURCE_INTEGER)
         return xasprintf("%lld", (long long)node->integer);
     if (node->type == SOURCE_BOOLEAN)

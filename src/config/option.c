@@ -282,6 +282,8 @@ take_number(const struct option *option, const struct source_node *node, void *b
     struct option_value value = {.integer = node->integer, .number = node->number};
     struct err err = {0};
 
+    if (node->misread)
+        return -1;
     if (check_range(option, &value, &err) != 0)
         return refuse_value(option, node, &err, loader->diag);
     store(option, &value, base);

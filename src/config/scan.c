@@ -1,7 +1,7 @@
 #include "config/scan.h"
 
 #include <ctype.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,7 +11,8 @@ enum {
     DEPTH_MAX = 10, /* of @include; libconfig's own limit */
     TOKEN_MAX = 4096,
     BRACKETS_MAX = 64 * 1024,
-    EXCERPT_MAX = 48
+    EXCERPT_MAX = 48,
+    INTEGERS_MAX = 1000 /* that are kept */
 };
 
 enum token { TOKEN_END, TOKEN_TEXT, TOKEN_WORD, TOKEN_INCLUDE, TOKEN_MARK };
@@ -19,6 +20,9 @@ enum token { TOKEN_END, TOKEN_TEXT, TOKEN_WORD, TOKEN_INCLUDE, TOKEN_MARK };
 struct scan {
     const char *dir;
     struct diag *diag;
+    struct arena *arena;                 /* of the integers */
+    const struct scan_integer *integers; /* the newest first */
+    size_t integer_count;
     bool includes_only;
     bool stopped; /* there was an error, or files include each other without end */
     int result;
@@ -136,9 +140,9 @@ next_token(struct scanner *scanner)
     }
 }
 
-/* Whether WORD is an integer without an L that libconfig would cut to 32 bits. */
+/* Whether WORD is an integer without an L, and then whether it has more than 32 bits. */
 static bool
-is_cut(const char *word)
+is_integer(const char *word, bool *ret_long)
 {
     const char *digits = word + (*word == '-' || *word == '+');
     bool negative = *word == '-';
@@ -157,18 +161,55 @@ is_cut(const char *word)
                                                   ? *digits - '0'
                                                   : tolower((unsigned char)*digits) - 'a' + 10);
     }
-    return value > (uint64_t)INT32_MAX + negative;
+    *ret_long = value > (uint64_t)INT32_MAX + negative;
+    return true;
+}
+
+static void
+keep_integer(struct scan *scan, struct place at, const char *word)
+{
+    struct scan_integer *integer;
+
+    if (scan->integer_count == INTEGERS_MAX)
+        return;
+    integer = arena_alloc(scan->arena, sizeof(*integer));
+    integer->next = scan->integers;
+    integer->at.file = arena_text(scan->arena, at.file, strlen(at.file));
+    integer->at.line = at.line;
+    integer->word = arena_text(scan->arena, word, strlen(word));
+    scan->integers = integer;
+    scan->integer_count++;
 }
 
 static void
 check_word(struct scan *scan, const struct scanner *scanner)
 {
     const char *word = buf_text(&scanner->text);
+    const char *digits = word + (*word == '-' || *word == '+');
+    struct place at = {scanner->file, scanner->line};
+    bool is_long;
 
-    if (is_cut(word))
-        diag_error(scan->diag, (struct place){scanner->file, scanner->line},
+    if (!is_integer(word, &is_long))
+        return;
+    if (is_long)
+        diag_error(scan->diag, at,
                    "%.32s does not fit into 32 bits: libconfig needs an L behind such an integer",
                    word);
+    else if (digits[0] == '0' && isdigit((unsigned char)digits[1]))
+        diag_error(scan->diag, at,
+                   "%.32s begins with a 0: some versions of libconfig read it as octal", word);
+    else
+        return;
+    keep_integer(scan, at, word);
+}
+
+bool
+scan_integer_is(const struct scan_integer *integer, int64_t value)
+{
+    const char *word = integer->word;
+
+    return value == (int32_t)strtoll(word, NULL, 10) || value == strtoll(word, NULL, 0) ||
+           value == (int32_t)strtoull(word, NULL, 0);
 }
 
 static void
@@ -200,24 +241,36 @@ follow_bracket(struct buf *brackets, int mark, bool in_sequence)
     return brackets->len > 0 && buf_text(brackets)[brackets->len - 1] != '{';
 }
 
+static void
+refuse_include(struct scan *scan, struct place at, const char *name, const char *why)
+{
+    if (!scan->includes_only)
+        return;
+    scan->stopped = true;
+    scan->result = diag_error(scan->diag, at, "\"%s\" %s", name, why);
+}
+
 static void scan_file(struct scan *scan, const char *file, unsigned depth);
 
 static void
 scan_include(struct scan *scan, struct scanner *scanner, unsigned depth)
 {
-    unsigned line = scanner->line;
+    struct place at = {scanner->file, scanner->line};
     bool here = strcmp(scan->dir, ".") == 0;
     char *path;
     struct stat st;
 
     if (next_token(scanner) != TOKEN_TEXT)
         return;
+    if (buf_text(&scanner->text)[0] == '/') {
+        refuse_include(
+            scan, at, buf_text(&scanner->text),
+            "cannot be included: its name must be relative to the folder of the first file");
+        return;
+    }
     path = xasprintf("%s%s%s", here ? "" : scan->dir, here ? "" : "/", buf_text(&scanner->text));
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        scan->stopped = scan->includes_only;
-        if (scan->includes_only)
-            scan->result = diag_error(scan->diag, (struct place){scanner->file, line},
-                                      "\"%s\" is a folder; only files can be included", path);
+        refuse_include(scan, at, path, "is a folder; only files can be included");
     } else if (depth < DEPTH_MAX) {
         scan_file(scan, path, depth + 1);
     } else {
@@ -275,12 +328,13 @@ scan_includes(const char *file, const char *dir, struct diag *diag)
     return scan.result;
 }
 
-void
-scan_text(const char *file, const char *dir, struct diag *diag)
+const struct scan_integer *
+scan_text(const char *file, const char *dir, struct arena *arena, struct diag *diag)
 {
-    struct scan scan = {.dir = dir, .diag = diag};
+    struct scan scan = {.dir = dir, .arena = arena, .diag = diag};
 
     scan_file(&scan, file, 0);
+    return scan.integers;
 }
 
 void

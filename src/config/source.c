@@ -14,22 +14,34 @@
 
 enum { PATH_MAX_LEN = 1024, MESSAGE_MAX = 4096 };
 
-/* The name under which people find the file that libconfig calls NAME: before 1.7 it reports an
- * included file without the folder it was looked for in. */
+/* Since 1.7 libconfig reports an included file as it was opened: DIR/NAME; before, as NAME. */
+static const bool has_folder = LIBCONFIG_VER_MAJOR > 1 || LIBCONFIG_VER_MINOR >= 7;
+
+static const char *
+without_here(const char *name)
+{
+    return strncmp(name, "./", 2) == 0 ? name + 2 : name;
+}
+
+/* The name under which people find the file that libconfig calls NAME: that of an included file
+ * with the folder of FILE, unless that is the one they are in. */
 static const char *
 file_name(struct source *source, const char *file, const char *name)
 {
+    bool here = strcmp(source->dir, ".") == 0;
     char *joined;
     const char *found;
-    struct stat st;
 
     if (!name || strcmp(name, file) == 0)
         return file;
+    if (here && strcmp(without_here(name), without_here(file)) == 0)
+        return file;
+    if (has_folder && here)
+        name = without_here(name);
+    if (has_folder || here)
+        return arena_text(&source->arena, name, strlen(name));
     joined = xasprintf("%s/%s", source->dir, name);
-    if (strcmp(source->dir, ".") != 0 && stat(joined, &st) == 0)
-        found = arena_text(&source->arena, joined, strlen(joined));
-    else
-        found = arena_text(&source->arena, name, strlen(name));
+    found = arena_text(&source->arena, joined, strlen(joined));
     xfree(joined);
     return found;
 }
@@ -38,6 +50,7 @@ struct conversion {
     struct source *source;
     const char *file;                  /* as it was given */
     const char *last_name, *last_file; /* the pair that file_name made last: neighbours share it */
+    const struct scan_integer *refused;
     struct diag *diag;
 };
 
@@ -53,6 +66,17 @@ place_of(struct conversion *conversion, const config_setting_t *setting)
         conversion->last_name = name;
     }
     return (struct place){conversion->last_file, config_setting_source_line(setting)};
+}
+
+static bool
+is_refused(const struct conversion *conversion, const struct source_node *node)
+{
+    for (const struct scan_integer *i = conversion->refused; i; i = i->next) {
+        if (i->at.line == node->at.line && strcmp(i->at.file, node->at.file) == 0 &&
+            scan_integer_is(i, node->integer))
+            return true;
+    }
+    return false;
 }
 
 static const char *
@@ -85,6 +109,7 @@ convert(struct conversion *conversion, struct source_node *node, config_setting_
                             ? config_setting_get_int(setting)
                             : config_setting_get_int64(setting);
         node->number = (double)node->integer;
+        node->misread = is_refused(conversion, node);
         break;
     case CONFIG_TYPE_FLOAT:
         node->type = SOURCE_NUMBER;
@@ -145,6 +170,23 @@ refuse_include(const struct source *source, struct place at, struct diag *diag)
     return -1;
 }
 
+/* libconfig since 1.7 stops at some of the integers that are read, and refused, before. */
+static bool
+refuse_integers(struct source *source, const char *file, struct place at, struct diag *diag)
+{
+    const struct scan_integer *integer;
+    struct diag found;
+
+    diag_init(&found);
+    integer = scan_text(file, source->dir, &source->arena, &found);
+    diag_fini(&found);
+    while (integer && (integer->at.line != at.line || strcmp(integer->at.file, at.file) != 0))
+        integer = integer->next;
+    if (integer)
+        scan_text(file, source->dir, &source->arena, diag);
+    return integer != NULL;
+}
+
 static int
 refuse_parse(struct source *source, const config_t *parsed, const char *file, struct diag *diag)
 {
@@ -157,6 +199,8 @@ refuse_parse(struct source *source, const config_t *parsed, const char *file, st
     at.line = (unsigned)config_error_line(parsed);
     if (strcmp(text, "cannot open include file") == 0)
         return refuse_include(source, at, diag);
+    if (refuse_integers(source, file, at, diag))
+        return -1;
     return diag_error(diag, at, "%s", text);
 }
 
@@ -203,7 +247,7 @@ source_read(const char *file, struct diag *diag)
         source_free(source);
         return NULL;
     }
-    scan_text(file, source->dir, diag);
+    conversion.refused = scan_text(file, source->dir, &source->arena, diag);
     source->root = arena_alloc(&source->arena, sizeof(*source->root));
     *source->root = (struct source_node){0};
     convert(&conversion, source->root, config_root_setting(&parsed));

@@ -35,6 +35,7 @@ struct source_node {
     const char *text; /* valid UTF-8 */
     int64_t integer;
     double number; /* of an integer, too */
+    bool misread;  /* an integer that was refused as it is written: its value may be any */
     bool boolean;
 };
 
@@ -45,7 +46,9 @@ struct source {
 };
 
 /* Reads FILE. An error of the syntax is reported alone, and NULL returned; texts that are not UTF-8
- * and integers that libconfig cannot hold are reported one by one, and the tree is returned. */
+ * and integers that libconfig cannot hold are reported one by one, and the tree is returned. What
+ * is said of a mistake does not depend on the version of libconfig, but for a comma behind the last
+ * element of a list, which those before 1.7 refuse. */
 struct source *source_read(const char *file, struct diag *diag) MUSTCHECK;
 void source_free(struct source *source); /* NULL is accepted */
 

@@ -389,7 +389,7 @@ kafka_deadline(const struct kafka *kafka, int64_t now)
         return CLOCK_NEVER;
     if (kafka->events_left || kafka->records_left || kafka->failure || kafka->commit_refused)
         return now;
-    return clock_earlier(due_ms, kafka_gate_deadline(&kafka->gate, now));
+    return clock_earlier(due_ms, kafka->gate_due_ms);
 }
 
 /* What was found out between two steps. */
@@ -423,16 +423,23 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
     }
     if (woken)
         look_again(kafka);
+    kafka->gate_due_ms = kafka_gate_step(&kafka->gate, kafka->rk, now);
     kafka->records_left = hand_over_some(kafka, record_budget);
 }
 
 /* ---- commits ---- */
 
+static bool
+gate_is_open(const struct kafka *kafka)
+{
+    return kafka->revoke_due ? kafka_gate_is_open_revoking(&kafka->gate)
+                             : kafka_gate_is_open(&kafka->gate, kafka->now_ms);
+}
+
 bool
 kafka_can_commit(const struct kafka *kafka)
 {
-    return !kafka->commit_out && kafka->life != KAFKA_CLOSED &&
-           kafka_gate_is_open(&kafka->gate, kafka->now_ms);
+    return !kafka->commit_out && kafka->life != KAFKA_CLOSED && gate_is_open(kafka);
 }
 
 static void
@@ -446,12 +453,22 @@ set_metadata(rd_kafka_topic_partition_t *partition, const char *metadata)
     partition->metadata_size = len;
 }
 
+static rd_kafka_resp_err_t
+start_commit(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    /* The gate may have been closed since the caller asked. */
+    if (!gate_is_open(kafka))
+        return RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    return rd_kafka_commit_queue(kafka->rk, partitions,
+                                 kafka->closing ? kafka->closing : kafka->main, NULL, NULL);
+}
+
 void
 kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_t count)
 {
     rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new((int)count);
 
-    assert(kafka_can_commit(kafka));
+    assert(!kafka->commit_out);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(
             partitions, offsets[i].part->topic, offsets[i].part->number);
@@ -461,8 +478,7 @@ kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_t cou
             set_metadata(partition, offsets[i].metadata);
     }
     kafka->commit_out = true;
-    kafka->commit_refused = rd_kafka_commit_queue(
-        kafka->rk, partitions, kafka->closing ? kafka->closing : kafka->main, NULL, NULL);
+    kafka->commit_refused = start_commit(kafka, partitions);
     rd_kafka_topic_partition_list_destroy(partitions);
 }
 

@@ -22,12 +22,24 @@ struct kafka_ask {
     struct kafka_log log;
 };
 
+/* A consumer that never subscribes, so it is no member: on a producer the library crashes when the
+ * coordinator answers NOT_COORDINATOR to a question for committed offsets (its issue 5040). */
+static rd_kafka_t *
+open_handle(const struct kafka_config *config, struct err *err)
+{
+    rd_kafka_conf_t *conf = kafka_producer_conf(config, err);
+
+    if (!conf)
+        return NULL;
+    rd_kafka_conf_set(conf, "group.id", config->group_id, NULL, 0);
+    return kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
+}
+
 struct kafka_ask *
 kafka_ask_open(const struct kafka_config *config, int wake_fd, struct err *err)
 {
     static const uint64_t one = 1;
-    rd_kafka_conf_t *conf = kafka_producer_conf(config, err);
-    rd_kafka_t *rk = conf ? kafka_handle_new(RD_KAFKA_PRODUCER, &conf, err) : NULL;
+    rd_kafka_t *rk = open_handle(config, err);
     struct kafka_ask *ask;
 
     if (!rk)

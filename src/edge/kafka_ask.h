@@ -1,5 +1,5 @@
 /*
- * Questions to Kafka, by a handle of their own (a producer's): on the consuming handle they would
+ * Questions to Kafka, by a handle of their own: on the consuming handle they would
  * wait for the open Fetch. Owns the handle and its queue. It knows nothing of who is assigned what.
  */
 #ifndef EDGE_KAFKA_ASK_H

@@ -7,11 +7,12 @@
 
 enum {
     API_JOIN_GROUP = 11, /* ApiKeys of the Kafka protocol */
+    API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
-    EXPECT_MS = 500
+    JOIN_INTERVAL_MS = 1000, /* of the library */
+    SETTLE_MS = 10, /* what follows at once takes below 1 ms where there is a CPU to be had */
+    AFTER_RELEASE_MS = 500
 };
-
-enum gate_state { GATE_OPEN, GATE_EXPECTS_JOIN, GATE_CLOSED };
 
 static rd_kafka_resp_err_t
 on_request_sent(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t brokerid,
@@ -21,8 +22,10 @@ on_request_sent(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t brok
 
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
         (void)size;
-    if (api_key == API_JOIN_GROUP)
-        atomic_store(&gate->state, GATE_CLOSED);
+    if (api_key == API_JOIN_GROUP) {
+        atomic_store(&gate->joined_ms, clock_now_ms());
+        atomic_store(&gate->join_out, true);
+    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -36,8 +39,10 @@ on_response_received(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t
 
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
         (void)size, (void)rtt, (void)error;
+    if (api_key == API_HEARTBEAT)
+        atomic_store(&gate->heartbeat_ms, clock_now_ms());
     if (api_key == API_SYNC_GROUP) {
-        atomic_store(&gate->state, GATE_OPEN);
+        atomic_store(&gate->join_out, false);
         if (write(gate->wake_fd, &one, sizeof(one)) < 0) {
             /* The counter is full, so the loop is awake anyway. */
         }
@@ -57,35 +62,71 @@ on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr, 
 void
 kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
 {
-    atomic_init(&gate->state, GATE_OPEN);
-    gate->wake_fd = wake_fd;
-    gate->expect_until_ms = 0;
+    *gate = (struct kafka_gate){.wake_fd = wake_fd};
+    atomic_init(&gate->join_out, false);
+    atomic_init(&gate->joined_ms, 0);
+    atomic_init(&gate->heartbeat_ms, 0);
     rd_kafka_conf_interceptor_add_on_new(conf, "commit gate", on_new, gate);
 }
 
 void
 kafka_gate_expect(struct kafka_gate *gate, int64_t now)
 {
-    int open = GATE_OPEN;
+    gate->expect_ms = now + AFTER_RELEASE_MS;
+}
 
-    gate->expect_until_ms = now + EXPECT_MS;
-    atomic_compare_exchange_strong(&gate->state, &open, GATE_EXPECTS_JOIN);
+/* Until when a JoinGroup may follow partitions that were given back. It has followed when one was
+ * sent since. */
+static int64_t
+expected_until(const struct kafka_gate *gate)
+{
+    return atomic_load(&gate->joined_ms) > gate->expect_ms - AFTER_RELEASE_MS ? 0 : gate->expect_ms;
 }
 
 static bool
-expects_join(const struct kafka_gate *gate, int64_t now)
+is_settled(const struct kafka_gate *gate)
 {
-    return atomic_load(&gate->state) == GATE_EXPECTS_JOIN && now < gate->expect_until_ms;
+    return atomic_load(&gate->heartbeat_ms) <= gate->settled_ms;
+}
+
+/* Any question to the main thread would do: afterwards it sends the JoinGroup that is due. */
+static void
+nudge(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
+{
+    (void)rd_kafka_rebalance_protocol(rk);
+    gate->nudged_ms = now;
+}
+
+int64_t
+kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
+{
+    int64_t heartbeat_ms = atomic_load(&gate->heartbeat_ms);
+    int64_t until_ms = expected_until(gate);
+    int64_t due_ms = atomic_load(&gate->joined_ms) + JOIN_INTERVAL_MS;
+
+    if (is_settled(gate))
+        return until_ms > now ? until_ms : CLOCK_NEVER;
+    if (due_ms < heartbeat_ms)
+        due_ms = heartbeat_ms;
+    due_ms += SETTLE_MS;
+    if (now < due_ms)
+        return due_ms;
+    if (gate->nudged_ms < due_ms)
+        nudge(gate, rk, now);
+    if (now < gate->nudged_ms + SETTLE_MS)
+        return gate->nudged_ms + SETTLE_MS;
+    gate->settled_ms = heartbeat_ms;
+    return until_ms > now ? until_ms : CLOCK_NEVER;
 }
 
 bool
 kafka_gate_is_open(const struct kafka_gate *gate, int64_t now)
 {
-    return atomic_load(&gate->state) != GATE_CLOSED && !expects_join(gate, now);
+    return !atomic_load(&gate->join_out) && is_settled(gate) && now >= expected_until(gate);
 }
 
-int64_t
-kafka_gate_deadline(const struct kafka_gate *gate, int64_t now)
+bool
+kafka_gate_is_open_revoking(const struct kafka_gate *gate)
 {
-    return expects_join(gate, now) ? gate->expect_until_ms : CLOCK_NEVER;
+    return !atomic_load(&gate->join_out);
 }

@@ -2,7 +2,14 @@
  * The commit gate: closed while a JoinGroup of this member is out. The broker holds an OffsetCommit
  * that comes after a JoinGroup and then refuses it, and librdkafka before 2.10 answers that refusal
  * by dropping the whole assignment (its issue 4059). No event tells of a JoinGroup; interceptors on
- * the library's network threads do. They touch nothing but the state and the eventfd in here.
+ * the library's network threads do. They touch nothing but the atomics and the eventfd in here.
+ *
+ * A JoinGroup is seen when it is on the wire, and a commit can be under way to the same connection
+ * by then. So the gate is also closed while a JoinGroup may be about to be sent: after each answer
+ * to a heartbeat, which is how a member hears of a rebalance, and after partitions were given back.
+ * librdkafka 2.0.2 lets a second pass between two JoinGroups and sends a delayed one when its main
+ * thread next has something to do, which must not be our commit: it is made to have something to do
+ * first.
  */
 #ifndef EDGE_KAFKA_GATE_H
 #define EDGE_KAFKA_GATE_H
@@ -13,22 +20,32 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "base/macros.h"
+
 struct kafka_gate {
-    atomic_int state;
-    int wake_fd;             /* written to when the gate opens; borrowed */
-    int64_t expect_until_ms; /* of the loop's thread only */
+    atomic_bool join_out;
+    atomic_int_least64_t joined_ms;    /* when the last JoinGroup was sent */
+    atomic_int_least64_t heartbeat_ms; /* when the last heartbeat was answered */
+    int wake_fd;                       /* written to when the gate opens; borrowed */
+
+    /* Of the loop's thread. */
+    int64_t settled_ms; /* heartbeats up to then have brought no JoinGroup */
+    int64_t nudged_ms;  /* when the main thread was last given something to do */
+    int64_t expect_ms;  /* a JoinGroup may be next until then */
 };
 
 /* Makes the consumer that will be created from CONF report to GATE, which must outlive it. */
 void kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd);
 
-/* A JoinGroup will follow at once: closes the gate already now, until it was answered, or for a
- * moment when none comes. */
+/* Partitions were given back, so a JoinGroup follows. */
 void kafka_gate_expect(struct kafka_gate *gate, int64_t now);
+
+/* To be called once a turn with the consumer. Returns when next at the latest, absolute. */
+int64_t kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now) MUSTCHECK;
 
 bool kafka_gate_is_open(const struct kafka_gate *gate, int64_t now);
 
-/* When a gate that waits for a JoinGroup opens by itself, absolute; else CLOCK_NEVER. */
-int64_t kafka_gate_deadline(const struct kafka_gate *gate, int64_t now);
+/* While the library waits for partitions to be given back, it sends a JoinGroup on no account. */
+bool kafka_gate_is_open_revoking(const struct kafka_gate *gate);
 
 #endif

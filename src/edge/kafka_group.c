@@ -181,16 +181,14 @@ all_are_known(struct kafka *kafka)
     return true;
 }
 
-/* Begins to read what is known of the asked for. Cooperatively the rest can follow at any time, so
- * an assignment is answered after the first try, and the group is not kept waiting by a partition
- * without a leader. An eager assignment can only be given as a whole. */
+/* Begins to read what is known of the asked for; eager groups want all of it at once. */
 static void
 assign_known(struct kafka *kafka)
 {
     rd_kafka_topic_partition_list_t *partitions;
     int failed;
 
-    if (kafka->eager && !all_are_known(kafka))
+    if (kafka->revoke_due || (kafka->eager && !all_are_known(kafka)))
         return;
     partitions = rd_kafka_topic_partition_list_new((int)kafka->part_count);
     LIST_EACH(node, &kafka->asking) {
@@ -199,9 +197,8 @@ assign_known(struct kafka *kafka)
             add_to(partitions, part_of(node));
         }
     }
-    failed = partitions->cnt > 0 || kafka->assign_due ? tell_assign(kafka, partitions) : 0;
+    failed = partitions->cnt > 0 ? tell_assign(kafka, partitions) : 0;
     rd_kafka_topic_partition_list_destroy(partitions);
-    kafka->assign_due = false;
     LIST_EACH(known, &kafka->asking) {
         if (failed && is_known(part_of(known))) {
             drop(kafka, part_of(known));
@@ -210,6 +207,18 @@ assign_known(struct kafka *kafka)
             tell_worker(kafka, part_of(known));
         }
     }
+}
+
+/* Until it is answered, the library fetches nothing for any partition and takes part in no other
+ * rebalance. A cooperative group can be answered at once, and get each partition when it is known
+ * where to read. */
+static void
+answer_assignment(struct kafka *kafka)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+
+    (void)tell_assign(kafka, none);
+    rd_kafka_topic_partition_list_destroy(none);
 }
 
 /* Where nothing was committed, reading begins as configured. */
@@ -270,8 +279,7 @@ on_answer(void *arg, const rd_kafka_topic_partition_list_t *partitions, const ch
         ask_later(kafka, "committed offsets", error ? error : rd_kafka_err2str(code));
     else if (find_starts(kafka, &err) < 0)
         ask_later(kafka, "start offsets", err.msg);
-    if (!kafka->revoke_due)
-        assign_known(kafka);
+    assign_known(kafka);
 }
 
 static void
@@ -303,7 +311,6 @@ kafka_group_step(struct kafka *kafka)
 void
 kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
-    kafka->assign_due = true;
     kafka->eager = group_is_eager(kafka);
     for (int i = 0; kafka->life == KAFKA_MEMBER && i < partitions->cnt; i++) {
         struct kafka_part *part =
@@ -314,10 +321,9 @@ kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
     }
     kafka->candidates =
         xrealloc(kafka->candidates, kafka->part_count + 1, sizeof(kafka->candidates[0]));
-    if (list_is_empty(&kafka->asking))
-        assign_known(kafka);
-    else
-        ask_soon(kafka);
+    if (!kafka->eager || list_is_empty(&kafka->asking))
+        answer_assignment(kafka);
+    ask_soon(kafka);
 }
 
 /* ---- going ---- */
@@ -331,7 +337,7 @@ report_lost(struct kafka *kafka)
     drop_list(kafka, &kafka->asking);
     LIST_EACH(node, &kafka->reading)
         move(part_of(node), &kafka->revoking);
-    kafka->assign_due = kafka->revoke_due = false;
+    kafka->revoke_due = false;
     if (list_is_empty(&kafka->revoking))
         return;
     log_parts("partition.lost", &kafka->revoking);
@@ -392,7 +398,6 @@ kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
         lose(kafka);
         return;
     }
-    kafka->assign_due = false; /* it does not wait for that answer any more */
     if (!begin_revoking(kafka, partitions)) {
         tell_unassign(kafka, &kafka->revoking);
         return;
@@ -427,15 +432,11 @@ close_consumer(struct kafka *kafka)
 void
 kafka_group_leave(struct kafka *kafka)
 {
-    rd_kafka_topic_partition_list_t *none;
+    bool unanswered = kafka->eager && !list_is_empty(&kafka->asking);
 
     drop_list(kafka, &kafka->asking);
-    if (kafka->assign_due) {
-        none = rd_kafka_topic_partition_list_new(0);
-        (void)tell_assign(kafka, none);
-        rd_kafka_topic_partition_list_destroy(none);
-        kafka->assign_due = false;
-    }
+    if (unanswered)
+        answer_assignment(kafka);
     kafka->life = KAFKA_LEAVING;
     if (!kafka->revoke_due)
         close_consumer(kafka);
@@ -454,6 +455,6 @@ kafka_release(struct kafka *kafka)
     drop_list(kafka, &kafka->revoking);
     if (kafka->life == KAFKA_LEAVING)
         close_consumer(kafka);
-    else if (kafka->life == KAFKA_MEMBER)
+    else
         assign_known(kafka);
 }

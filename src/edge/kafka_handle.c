@@ -14,7 +14,7 @@ enum {
     FETCH_PART_MAX = 256 * 1024,
     FETCH_BYTES_MIN = 1024 * 1024,      /* librdkafka wants at least message.max.bytes */
     FETCH_BYTES_MAX = 50 * 1024 * 1024, /* its own default */
-    PREFETCH_PER_FETCH = 4
+    PREFETCH_PER_FETCH = 16
 };
 
 struct property {
@@ -97,7 +97,7 @@ within(int64_t value, int64_t min, int64_t max)
 }
 
 /* Partition queues are not forwarded, so the library's limits hold for each partition: share the
- * memory out. It counts the bytes of records only, but needs about 500 bytes more for each, so
+ * memory out. It counts the bytes of records only, but needs about 300 bytes more for each, so
  * their number is limited, too; and a whole answer to a Fetch comes on top of what is queued
  * already. */
 static int

@@ -45,8 +45,7 @@ struct kafka {
     struct list revoking; /* ops->revoked was called */
     size_t part_count;    /* of all three */
 
-    bool eager;       /* the group's protocol: assignments are given and taken as a whole */
-    bool assign_due; /* the library waits for our answer to an assignment */
+    bool eager;      /* the group's protocol: assignments are given and taken as a whole */
     bool revoke_due; /* ops->revoked was called, kafka_release was not */
     bool question_out;
     int64_t ask_due_ms;   /* of the next question; CLOCK_NEVER: nothing to ask */
@@ -64,6 +63,7 @@ struct kafka {
     size_t header_cap;
 
     int64_t now_ms;      /* of the last step */
+    int64_t gate_due_ms; /* of its next step */
     int64_t poll_due_ms; /* the library wants to be polled even when nothing happens */
     bool events_left, records_left;
 };

@@ -35,6 +35,7 @@ commit_start(struct worker *worker)
     worker->commit_next_ms = worker->now + worker->config->delivery.commit_interval_ms;
     if (count) {
         worker->commit_out = true;
+        worker->commit_hopeless = false;
         kafka_commit(worker->kafka, offsets, count);
     }
     xfree(offsets);
@@ -47,7 +48,7 @@ on_committed(void *arg, const char *error, bool retriable)
     struct worker *worker = arg;
 
     worker->commit_out = false;
-    (void)retriable; /* nothing else can be done in either case */
+    worker->commit_hopeless = error && !retriable;
     if (error)
         worker->commit_next_ms = worker->now + COMMIT_AGAIN_MS;
     core_committed(worker->core, !error);
@@ -97,6 +98,7 @@ on_revoked(void *arg, struct kafka_part **parts, size_t count)
     revocation->drain_ms = worker->now + drain_ms(worker);
     revocation->end_ms = worker->now + worker->config->delivery.drain_timeout_ms;
     worker->commit_next_ms = worker->now;
+    worker->commit_hopeless = false;
 }
 
 /* Breaks off what is in flight of PART and gives back what is unfinished. */
@@ -149,7 +151,7 @@ revocation_step(struct worker *worker)
             abandon(worker, revocation->parts[i]);
         revocation->abandoned = true;
     }
-    if (!worker_commit_step(worker) && worker->now < revocation->end_ms)
+    if (!worker_commit_step(worker) && !worker->commit_hopeless && worker->now < revocation->end_ms)
         return;
     for (size_t i = 0; i < revocation->count; i++)
         core_release(worker->core, kafka_part_user(revocation->parts[i]));
@@ -183,6 +185,7 @@ worker_stop(struct worker *worker, const char *why)
     worker->stop_drain_ms = worker->now + drain_ms(worker);
     worker->stop_exit_ms = worker->now + worker->config->delivery.drain_timeout_ms;
     worker->commit_next_ms = worker->now;
+    worker->commit_hopeless = false;
     core_revoke_all(worker->core);
 }
 
@@ -220,7 +223,8 @@ worker_rebalance_step(struct worker *worker)
     if (worker->phase == PHASE_STOPPING)
         stopping_step(worker);
     if (worker->phase == PHASE_COMMITTING &&
-        (worker->exit_status == WORKER_FATAL || worker_commit_step(worker))) {
+        (worker->exit_status == WORKER_FATAL || worker_commit_step(worker) ||
+         worker->commit_hopeless)) {
         worker->phase = PHASE_LEAVING;
         kafka_leave(worker->kafka);
     }

@@ -56,6 +56,7 @@ struct worker {
     struct revocation revocation;
     int64_t stop_drain_ms, stop_exit_ms; /* absolute: give up draining; exit whatever is left */
     bool commit_out;
+    bool commit_hopeless; /* the last one failed for good: this generation's commits are refused */
     int64_t commit_next_ms;
     int exit_status;
 

@@ -423,7 +423,8 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
     }
     if (woken)
         look_again(kafka);
-    kafka->gate_due_ms = kafka_gate_step(&kafka->gate, kafka->rk, now);
+    kafka->gate_due_ms =
+        kafka->life == KAFKA_MEMBER ? kafka_gate_step(&kafka->gate, kafka->rk, now) : CLOCK_NEVER;
     kafka->records_left = hand_over_some(kafka, record_budget);
 }
 

@@ -10,7 +10,7 @@ enum {
     API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
-    SETTLE_MS = 10, /* what follows at once takes below 1 ms where there is a CPU to be had */
+    SETTLE_MS = 25, /* what follows at once takes below 1 ms where there is a CPU to be had */
     AFTER_RELEASE_MS = 500
 };
 
@@ -80,7 +80,8 @@ kafka_gate_expect(struct kafka_gate *gate, int64_t now)
 static int64_t
 expected_until(const struct kafka_gate *gate)
 {
-    return atomic_load(&gate->joined_ms) > gate->expect_ms - AFTER_RELEASE_MS ? 0 : gate->expect_ms;
+    return atomic_load(&gate->joined_ms) >= gate->expect_ms - AFTER_RELEASE_MS ? 0
+                                                                               : gate->expect_ms;
 }
 
 static bool

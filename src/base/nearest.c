@@ -69,7 +69,7 @@ nearest_try(struct nearest *nearest, const char *candidate)
     if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
         return;
     found = distance(a, a_len, b, b_len);
-    limit = b_len <= 3 ? 1 : b_len <= 7 ? 2 : 3;
+    limit = least((a_len > b_len ? a_len : b_len) / 3, 3);
     if (found > limit && least(a_len, b_len) >= 3 && memcmp(a, b, least(a_len, b_len)) == 0)
         found = limit; /* a beginning of the other */
     if (found > limit || found >= nearest->distance)

@@ -143,3 +143,11 @@ utf8_add_lower(struct buf *buf, const char *text, size_t len)
     while (text < end)
         utf8_add(buf, utf8_lower(utf8_next(&text, end)));
 }
+
+bool
+utf8_has_control(const char *text)
+{
+    while (*text && (unsigned char)*text >= ' ' && *text != 0x7f)
+        text++;
+    return *text;
+}

@@ -22,6 +22,9 @@ void utf8_add(struct buf *buf, uint32_t c);
 
 uint32_t utf8_lower(uint32_t c);
 uint32_t utf8_upper(uint32_t c);
+/* Whether TEXT, which ends with NUL and may be any bytes, holds a control character of ASCII. */
+bool utf8_has_control(const char *text);
+
 bool utf8_is_space(uint32_t c); /* Unicode's White_Space property */
 
 /* Adds TEXT with every character lowered. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
 #include "cmd/contact_json.h"
@@ -76,6 +77,8 @@ static int
 check_tags(const struct text_list *tags, const struct text_list *others)
 {
     for (size_t i = 0; i < tags->count; i++) {
+        if (!utf8_is_valid(tags->items[i], strlen(tags->items[i])))
+            return cmd_usage("call", "a tag is not valid UTF-8");
         if (!*tags->items[i])
             return cmd_usage("call", "a tag is empty");
         for (size_t j = 0; j < others->count; j++) {
@@ -98,6 +101,8 @@ check_track(struct order *order, int count, char **arguments)
                          arguments[1]);
     if (!order->email)
         return cmd_usage("call", "track needs --email");
+    if (!utf8_is_valid(order->email, strlen(order->email)))
+        return cmd_usage("call", "--email is not valid UTF-8");
     if (!contact_json_is_email(order->email))
         return cmd_usage("call", "--email is not an e-mail address");
     if (!order->add.count && !order->remove.count)

@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "base/utf8.h"
+#include "rules/date.h"
 
 static const struct {
     const char *name;
@@ -151,20 +152,6 @@ read_member(struct contact_request *request, struct arena *arena, const char *na
     return refuse_member(name, err);
 }
 
-static bool
-is_date(const char *text)
-{
-    static const char form[] = "dddd-dd-dd";
-
-    for (size_t i = 0; i < sizeof(form); i++) {
-        bool digit = text[i] >= '0' && text[i] <= '9';
-
-        if (form[i] == 'd' ? !digit : text[i] != form[i])
-            return false;
-    }
-    return true;
-}
-
 static int
 check_request(const struct contact_request *request, struct err *err)
 {
@@ -174,8 +161,8 @@ check_request(const struct contact_request *request, struct err *err)
         return err_set(err, "email is not an e-mail address");
     if (request->new_email && !contact_json_is_email(request->new_email))
         return err_set(err, "newEmail is not an e-mail address");
-    if (request->birthday && !is_date(request->birthday))
-        return err_set(err, "birthday must be written YYYY-MM-DD");
+    if (request->birthday && !date_is_day(request->birthday, strlen(request->birthday)))
+        return err_set(err, "birthday must be a day of the calendar, written YYYY-MM-DD");
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "config/address.h"
 
@@ -81,6 +82,10 @@ check_name(const struct source_node *group, const struct config *config, size_t 
 {
     const char *name = config->accounts[index].name;
 
+    if (utf8_has_control(name)) {
+        source_error(loader->diag, source_find(group, "name"), "holds a control character");
+        return;
+    }
     for (size_t i = 0; i < index; i++) {
         if (*name && strcmp(config->accounts[i].name, name) == 0) {
             source_error(loader->diag, source_find(group, "name"),

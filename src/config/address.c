@@ -64,7 +64,9 @@ address_check(const char *address, bool *ret_plaintext, struct err *err)
     size_t len, host;
 
     for (const char *c = address; *c; c++) {
-        if (*c <= ' ' || *c == 0x7f || *c < 0)
+        unsigned char byte = (unsigned char)*c;
+
+        if (byte <= ' ' || byte >= 0x7f)
             return err_set(err, "holds a character that must be percent-encoded in a URL");
     }
     if (!tls && strncasecmp(address, "http://", 7) != 0)

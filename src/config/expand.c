@@ -15,7 +15,7 @@ struct expansion {
     const struct source_node *node;
     const struct loader *loader;
     struct buf text;
-    bool missing;
+    bool is_secret, missing;
 };
 
 /* Something named is not there: an error, or a notice where secrets are optional. */
@@ -40,6 +40,13 @@ is_variable(const char *name)
     return !*name;
 }
 
+/* Whether NAME is written as variables are by custom, which a key in its place hardly is. */
+static bool
+is_shown(const struct expansion *expansion, const char *name)
+{
+    return !expansion->is_secret || !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")];
+}
+
 static int
 add_variable(struct expansion *expansion, const char *name)
 {
@@ -47,10 +54,12 @@ add_variable(struct expansion *expansion, const char *name)
 
     if (!is_variable(name))
         return source_error(expansion->loader->diag, expansion->node,
-                            "${env:%s}: no name of an environment variable", name);
+                            "${env:%s}: no name of an environment variable",
+                            is_shown(expansion, name) ? name : "…");
     value = getenv(name);
     if (!value)
-        return miss(expansion, "env", name, "the variable is not set");
+        return miss(expansion, "env", is_shown(expansion, name) ? name : "…",
+                    "the variable is not set");
     buf_add_text(&expansion->text, value);
     return 0;
 }
@@ -122,7 +131,7 @@ add_part(struct expansion *expansion, const char **at)
         result = source_error(expansion->loader->diag, expansion->node,
                               "\"${%.64s}\": there is ${env:NAME} and ${file:PATH}; a plain "
                               "\"${\" is written \"$${\"",
-                              part);
+                              expansion->is_secret ? "…" : part);
     xfree(part);
     return result;
 }
@@ -152,9 +161,10 @@ add_all(struct expansion *expansion)
 }
 
 char *
-expand_text(const struct source_node *node, const struct loader *loader, bool *ret_missing)
+expand_text(const struct source_node *node, const struct loader *loader, bool is_secret,
+            bool *ret_missing)
 {
-    struct expansion expansion = {.node = node, .loader = loader};
+    struct expansion expansion = {.node = node, .loader = loader, .is_secret = is_secret};
     char *text = NULL;
     int result;
 

@@ -91,11 +91,12 @@ refuse(const struct source_node *node, const struct kafka_property *property,
 
 /* The value as librdkafka takes it, or NULL where there was an error. */
 static char *
-read_value(const struct source_node *node, const struct loader *loader, bool *ret_missing)
+read_value(const struct source_node *node, const struct loader *loader, bool is_secret,
+           bool *ret_missing)
 {
     *ret_missing = false;
     if (node->type == SOURCE_TEXT)
-        return expand_text(node, loader, ret_missing);
+        return expand_text(node, loader, is_secret, ret_missing);
     if (node->misread)
         return NULL;
     if (node->type == SOURCE_INTEGER)
@@ -132,13 +133,15 @@ read_property(const struct source_node *node, struct kafka_config *kafka,
         option_refuse("kafka", node, loader->diag);
         return;
     }
-    property.value = read_value(node, loader, &missing);
-    if (!property.value)
-        return;
     property.name = xstrdup(node->name);
     for (char *c = property.name; *c; c++) {
         if (*c == '_')
             *c = '.';
+    }
+    property.value = read_value(node, loader, kafka_property_is_secret(property.name), &missing);
+    if (!property.value) {
+        xfree(property.name);
+        return;
     }
     /* A property whose text is not there is left out: librdkafka would refuse "" for most. */
     if (missing || refuse(node, &property, loader) != 0) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "config/expand.h"
 #include "config/quote.h"
@@ -161,7 +162,9 @@ check_text(const struct option *option, const char *text, struct err *err)
     if ((option->flags & OPTION_FILLED) && !*text)
         return err_set(err, "must not be empty");
     for (const char *c = text; (option->flags & OPTION_VISIBLE) && *c; c++) {
-        if (*c <= ' ' || *c > '~')
+        unsigned char byte = (unsigned char)*c;
+
+        if (byte <= ' ' || byte > '~')
             return err_set(err, "holds a blank, a line break or a character that is not ASCII");
     }
     return 0;
@@ -240,7 +243,7 @@ refuse_value(const struct option *option, const struct source_node *node, const 
         return source_error(diag, node, "%lld %s", (long long)node->integer, err->msg);
     if (node->type == SOURCE_NUMBER)
         return source_error(diag, node, "%g %s", node->number, err->msg);
-    if ((option->flags & OPTION_SECRET) || !*node->text)
+    if ((option->flags & OPTION_SECRET) || !*node->text || utf8_has_control(node->text))
         return source_error(diag, node, "%s", err->msg);
     return source_error(diag, node, "\"%.64s\" %s", node->text, err->msg);
 }
@@ -252,7 +255,7 @@ take_text(const struct option *option, const struct source_node *node, void *bas
     struct option_value value = {0};
     struct err err = {0};
     bool missing;
-    char *text = expand_text(node, loader, &missing);
+    char *text = expand_text(node, loader, option->flags & OPTION_SECRET, &missing);
     int result;
 
     if (!text)

@@ -44,7 +44,7 @@ static const struct option options[] = {
      OPTION_REQUIRED | OPTION_FILLED | OPTION_VISIBLE | OPTION_SECRET, NULL, IN_ACCOUNT(api_key),
      .doc = "The key of the team. Better named than written: `${env:SENDX_API_KEY}` or "
             "`${file:/run/secrets/sendx_api_key}`."},
-    {"accounts", "team_id", OPTION_TEXT, OPTION_FILLED, NULL, IN_ACCOUNT(team_id),
+    {"accounts", "team_id", OPTION_TEXT, OPTION_FILLED | OPTION_VISIBLE, NULL, IN_ACCOUNT(team_id),
      .doc =
          "The team. Required for `api = \"v1\"`; refused for `rest`, whose key belongs to a team."},
     {"accounts", "max_in_flight", OPTION_INTEGER, 0, "64", RANGE("1", "10000"),

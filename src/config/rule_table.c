@@ -102,6 +102,7 @@ static_assert(offsetof(struct spec_track, at) == offsetof(struct spec_group, at)
 struct rule_reader {
     struct arena *arena;
     struct diag *diag;
+    unsigned texts; /* read so far */
 };
 
 const char *
@@ -133,10 +134,11 @@ alloc(struct rule_reader *reader, size_t count, size_t size)
     return items;
 }
 
+/* The members of a group are read as they are written, which makes ORDER a running number. */
 static struct spec_text
-text_of(const struct source_node *node)
+text_of(struct rule_reader *reader, const struct source_node *node)
 {
-    return (struct spec_text){.text = node->text, .at = node->at};
+    return (struct spec_text){.text = node->text, .at = node->at, .order = ++reader->texts};
 }
 
 static void
@@ -144,7 +146,7 @@ read_text(struct rule_reader *reader, const struct rule_setting *setting,
           const struct source_node *node, struct spec_text *text)
 {
     if (source_is(node, SOURCE_TEXT, "text", reader->diag))
-        *text = text_of(node);
+        *text = text_of(reader, node);
     else
         *text = (struct spec_text){.text = setting->instead, .at = node->at};
 }
@@ -159,7 +161,7 @@ read_texts(struct rule_reader *reader, const struct rule_setting *setting,
         source_is(node, SOURCE_ARRAY, "an array of text, [ \"…\" ]", reader->diag);
     for (size_t i = 0; source_is_sequence(node) && i < node->count; i++) {
         if (source_is(&node->items[i], SOURCE_TEXT, "text", reader->diag))
-            list->items[list->count++] = text_of(&node->items[i]);
+            list->items[list->count++] = text_of(reader, &node->items[i]);
     }
     if (list->count == 0 && setting->instead && (node->count > 0 || !source_is_sequence(node)))
         list->items[list->count++] = (struct spec_text){.text = setting->instead, .at = node->at};
@@ -190,10 +192,10 @@ read_pairs(struct rule_reader *reader, const struct source_node *node, struct sp
         if (node->type == SOURCE_GROUP) {
             if (source_is(item, SOURCE_TEXT, "text", reader->diag))
                 pairs->items[pairs->count++] =
-                    (struct spec_pair){{.text = item->name, .at = item->at}, text_of(item)};
+                    (struct spec_pair){{.text = item->name, .at = item->at}, text_of(reader, item)};
         } else if (is_pair(item)) {
-            pairs->items[pairs->count++] =
-                (struct spec_pair){text_of(&item->items[0]), text_of(&item->items[1])};
+            pairs->items[pairs->count++] = (struct spec_pair){text_of(reader, &item->items[0]),
+                                                              text_of(reader, &item->items[1])};
         } else {
             source_error(reader->diag, item, "expected a pair of texts, (\"name\", \"…\")");
         }

@@ -87,7 +87,7 @@ add_setting(struct gathering *gathering, struct setting setting, const struct sp
     struct expr_env env = make_env(gathering, text->at, setting.path);
 
     setting.template = parse_template(gathering->compiler, text->text, &env);
-    setting.line = text->at.line;
+    setting.order = text->order;
     if (!setting.template)
         return;
     check_index(gathering, &env);
@@ -167,10 +167,10 @@ add_fields(struct gathering *gathering, const struct spec_pairs *fields)
 
 static void
 inherit_email(struct gathering *gathering, enum call_kind call, const struct template *email,
-              unsigned line)
+              unsigned order)
 {
     struct setting setting = {
-        .target = SETTING_EMAIL, .call = call, .path = "email", .template = email, .line = line};
+        .target = SETTING_EMAIL, .call = call, .path = "email", .template = email, .order = order};
 
     gathering->items = xgrow(gathering->items, gathering->count, &gathering->cap, sizeof(setting));
     gathering->items[gathering->count++] = setting;
@@ -189,7 +189,7 @@ add_email(struct gathering *gathering, enum call_kind call, const char *path, st
                     (struct setting){.target = SETTING_EMAIL, .call = call, .path = path}, own);
     } else if (spec->email.text) {
         if (rule_email)
-            inherit_email(gathering, call, rule_email, spec->email.at.line);
+            inherit_email(gathering, call, rule_email, spec->email.order);
     } else if (!compiler->spec->email.text) {
         diag_error(compiler->diag, call_at,
                    "%s: %s: nothing says who the contact is; write email here, in the rule or "
@@ -238,7 +238,7 @@ gather_calls(struct gathering *gathering)
     }
 }
 
-/* Into written order; those of one line stay as they were gathered. */
+/* Into written order. */
 static void
 sort_settings(struct gathering *gathering)
 {
@@ -246,7 +246,7 @@ sort_settings(struct gathering *gathering)
         struct setting setting = gathering->items[i];
         size_t k = i;
 
-        for (; k > 0 && gathering->items[k - 1].line > setting.line; k--)
+        for (; k > 0 && gathering->items[k - 1].order > setting.order; k--)
             gathering->items[k] = gathering->items[k - 1];
         gathering->items[k] = setting;
     }
@@ -333,7 +333,7 @@ name_rule(struct gathering *gathering, size_t number)
     struct diag *diag = gathering->compiler->diag;
     char ordinal[32];
 
-    if (name->text && name->text[0]) {
+    if (name->text && name->text[0] && !utf8_has_control(name->text)) {
         gathering->rule->name = arena_text(&code->arena, name->text, strlen(name->text));
         gathering->name = join_words(code, "rule \"", name->text, "\"");
         if (!utf8_is_valid(name->text, strlen(name->text)))
@@ -343,6 +343,10 @@ name_rule(struct gathering *gathering, size_t number)
     snprintf(ordinal, sizeof(ordinal), "rules[%zu]", number);
     gathering->name = arena_text(&code->arena, ordinal, strlen(ordinal));
     gathering->rule->name = gathering->name;
+    if (name->text && name->text[0]) {
+        diag_error(diag, name->at, "%s: name: holds a control character", gathering->name);
+        return;
+    }
     diag_error(diag, name->text ? name->at : gathering->spec->at,
                "%s: name: is required; metrics and dead letters call the rule by it",
                gathering->name);

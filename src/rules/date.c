@@ -4,7 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { DAY_S = 86400, DAYS_TO_1970 = 719528 /* from 0000-01-01 */, YEAR_MAX = 9999 };
+enum {
+    DAY_S = 86400,
+    DAYS_TO_1970 = 719528, /* from 0000-01-01 */
+    YEAR_MAX = 9999,
+    TEXT_MAX = 64 /* bytes; a fraction of a second would fill the rest, and does not count */
+};
 
 /* Numbers at or above this in size are milliseconds. */
 #define MILLISECONDS_FROM 1e11
@@ -145,7 +150,7 @@ read_time(const char *text, size_t len, int64_t *epoch_s)
 static bool
 read_text(const char *text, size_t len, struct date *date)
 {
-    if (len < 10 || !read_day(text, &date->epoch_s))
+    if (len < 10 || len > TEXT_MAX || !read_day(text, &date->epoch_s))
         return false;
     date->day_only = len == 10;
     if (date->day_only)
@@ -197,6 +202,8 @@ date_read(const struct value *value, struct date *date)
 int
 date_check_format(const char *format, struct err *err)
 {
+    if (!strchr(format, '%'))
+        return err_set(err, "a date format has a %% for each part, such as '%%Y-%%m-%%d'");
     for (const char *at = strchr(format, '%'); at; at = strchr(at + 2, '%')) {
         if (!at[1])
             return err_set(err,

@@ -137,9 +137,9 @@ eval_text_copy(struct eval *eval, const char *text, size_t len)
 }
 
 static struct value
-of_bytes(const void *bytes, size_t len)
+of_bytes(struct eval *eval, const void *bytes, size_t len)
 {
-    if (!bytes || !utf8_is_valid(bytes, len))
+    if (!bytes || !eval_read(eval, len) || !utf8_is_valid(bytes, len))
         return value_null();
     return value_text(bytes, len);
 }
@@ -151,7 +151,7 @@ eval_header(struct eval *eval, const char *name, size_t name_len)
         const struct event_header *header = &eval->event->headers[i - 1];
 
         if (strlen(header->name) == name_len && !memcmp(header->name, name, name_len))
-            return of_bytes(header->value, header->value_len);
+            return of_bytes(eval, header->value, header->value_len);
     }
     return value_null();
 }
@@ -164,7 +164,7 @@ eval_headers(struct eval *eval)
     eval->headers = json_object();
     for (size_t i = 0; i < eval->event->header_count; i++) {
         const struct event_header *header = &eval->event->headers[i];
-        struct value value = of_bytes(header->value, header->value_len);
+        struct value value = of_bytes(eval, header->value, header->value_len);
         json_t *json = value_is_null(&value) ? json_null() : json_stringn(value.text, value.len);
 
         /* A name that is not UTF-8 cannot be asked for and is left out. */
@@ -175,7 +175,7 @@ eval_headers(struct eval *eval)
 }
 
 struct value
-eval_key(const struct eval *eval)
+eval_key(struct eval *eval)
 {
-    return of_bytes(eval->event->key, eval->event->key_len);
+    return of_bytes(eval, eval->event->key, eval->event->key_len);
 }

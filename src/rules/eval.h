@@ -14,7 +14,7 @@
 
 enum {
     EVAL_TEXT_MAX = 64 * 1024,    /* bytes a text may grow to */
-    EVAL_WORK_MAX = 20 * 1000000, /* elements looked at or made, per event */
+    EVAL_WORK_MAX = 20 * 1000000, /* elements looked at or made, and pieces of texts, per event */
     EVAL_BYTES_MAX = 64 << 20,    /* bytes that values made take, per event */
     EVAL_REGEX_MAX = 2 * 1000000  /* steps of all regular expressions, per event */
 };
@@ -47,6 +47,13 @@ void eval_fail(struct eval *eval, const char *reason);
 /* Takes UNITS from what is left; false, and a failure, when that is not enough. */
 bool eval_work(struct eval *eval, size_t units);
 
+/* The same for looking at each byte of a text of LEN bytes once, a unit for 16 of them. */
+static inline bool
+eval_read(struct eval *eval, size_t len)
+{
+    return eval_work(eval, len / VALUE_WORK_BYTES + 1);
+}
+
 /* Room for COUNT values, or NULL and a failure. */
 struct value *eval_values(struct eval *eval, size_t count);
 
@@ -70,6 +77,6 @@ struct value eval_header(struct eval *eval, const char *name, size_t name_len);
 struct value eval_headers(struct eval *eval);
 
 /* The record's key, as text. */
-struct value eval_key(const struct eval *eval);
+struct value eval_key(struct eval *eval);
 
 #endif

@@ -169,32 +169,35 @@ contains(const struct value *whole, const struct value *part, struct eval *eval)
         return false;
     if (!part->len)
         return true;
-    return eval_work(eval, whole->len / 64 + 1) &&
+    return eval_work(eval, whole->len / 4 + 1) &&
            memmem(whole->text, whole->len, part->text, part->len) != NULL;
 }
 
 static bool
-begins(const struct value *text, const struct value *part)
+begins(const struct value *text, const struct value *part, struct eval *eval)
 {
     return text->kind == VALUE_TEXT && part->kind == VALUE_TEXT && part->len <= text->len &&
-           (!part->len || !memcmp(text->text, part->text, part->len));
+           eval_read(eval, part->len) && (!part->len || !memcmp(text->text, part->text, part->len));
 }
 
 static bool
-ends(const struct value *text, const struct value *part)
+ends(const struct value *text, const struct value *part, struct eval *eval)
 {
     return text->kind == VALUE_TEXT && part->kind == VALUE_TEXT && part->len <= text->len &&
+           eval_read(eval, part->len) &&
            (!part->len || !memcmp(text->text + (text->len - part->len), part->text, part->len));
 }
 
 static bool
-ordered(enum expr_op op, const struct value *a, const struct value *b)
+ordered(enum expr_op op, const struct value *a, const struct value *b, struct eval *eval)
 {
     bool numbers = value_is_number(a) && value_is_number(b);
     bool texts = a->kind == VALUE_TEXT && b->kind == VALUE_TEXT;
     int order;
 
     if (!numbers && !texts)
+        return false;
+    if (texts && !eval_read(eval, a->len < b->len ? a->len : b->len))
         return false;
     order = value_compare(a, b);
     switch (op) {
@@ -217,7 +220,7 @@ matches(const struct expr *expr, const struct value *subject, struct eval *eval)
 
     if (subject->kind != VALUE_TEXT && !value_is_number(subject))
         return false;
-    if (eval->failure || !value_as_text(subject, eval->arena, &text))
+    if (eval->failure || !value_as_text(subject, eval->arena, &text) || !eval_read(eval, text.len))
         return false;
     switch (regex_search(expr->regex, text.text, text.len, 0, &eval->regex_left, &found)) {
     case REGEX_MATCH:
@@ -251,11 +254,11 @@ eval_compare(const struct expr *expr, struct eval *eval)
     case OP_CONTAINS:
         return contains(&a, &b, eval);
     case OP_STARTS_WITH:
-        return begins(&a, &b);
+        return begins(&a, &b, eval);
     case OP_ENDS_WITH:
-        return ends(&a, &b);
+        return ends(&a, &b, eval);
     default:
-        return ordered(expr->op, &a, &b);
+        return ordered(expr->op, &a, &b, eval);
     }
 }
 

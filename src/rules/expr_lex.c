@@ -39,6 +39,8 @@ static const struct {
     {"||", "write \"or\" for \"||\""},
     {"&&", "write \"and\" for \"&&\""},
     {"!", "write \"not\" for \"!\""},
+    {"=~", "write \"matches\" for \"=~\""},
+    {"~", "write \"matches\" for \"~\""},
     {"=", "write \"==\" to compare"},
     {"\"", "text stands between single quotes: 'text'"},
     {"{", "there are no braces in an expression"},

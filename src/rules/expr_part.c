@@ -386,7 +386,12 @@ parse_filters(struct parser *parser, const struct expr *input, enum token_kind b
     const struct expr **items;
     bool ok = true;
 
-    if (sign)
+    if (before == TOKEN_QUESTION || before == TOKEN_COLON)
+        parser_wrong(parser, parser->token.at,
+                     "a filter directly after an operand of \"%s\" needs brackets: write "
+                     "(b | filter) for the branch, or (c ? a : b) | filter for the whole",
+                     sign);
+    else if (sign)
         parser_wrong(parser, parser->token.at,
                      "a filter directly after an operand of \"%s\" needs brackets: "
                      "(a %s b) | filter, or a %s (b | filter)",

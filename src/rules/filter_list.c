@@ -99,7 +99,7 @@ filter_length(struct eval *eval, const struct filter_use *use, const struct valu
     case VALUE_NULL:
         return value_int(0);
     case VALUE_TEXT:
-        if (!eval_work(eval, input->len / 64 + 1))
+        if (!eval_read(eval, input->len))
             return value_null();
         for (size_t i = 0; i < input->len; i++)
             count += ((unsigned char)input->text[i] & 0xc0) != 0x80;
@@ -117,7 +117,7 @@ struct value
 filter_unique(struct eval *eval, const struct filter_use *use, const struct value *input,
               const struct value *args)
 {
-    size_t count = count_of(input), kept = 0, work = 0;
+    size_t count = count_of(input), kept = 0;
     struct value *items = eval_values(eval, count);
     struct value_set set;
 
@@ -127,11 +127,14 @@ filter_unique(struct eval *eval, const struct filter_use *use, const struct valu
         return value_null();
     for (size_t i = 0; i < count; i++) {
         struct value item = element(input, i);
+        size_t work = 0;
 
         if (value_set_add(&set, &item, &work))
             items[kept++] = item;
+        if (!eval_work(eval, work))
+            return value_null();
     }
-    return eval_work(eval, work) ? value_array(items, kept) : value_null();
+    return value_array(items, kept);
 }
 
 /* Sorting */
@@ -154,26 +157,37 @@ rank_of(const struct value *value)
     }
 }
 
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static int
-sort_order(const struct value *a, const struct value *b)
+sort_order(const struct value *a, const struct value *b, struct eval *eval)
 {
     int left = rank_of(a), right = rank_of(b);
+    bool texts = left == 4 && right == 4;
 
     if (left != right)
         return left - right;
+    /* Once there is a failure the order does not matter any more. */
+    if (!eval_work(eval, texts ? least(a->len, b->len) / VALUE_WORK_BYTES + 1 : 1))
+        return 0;
     return left == 3 || left == 4 ? value_compare(a, b) : 0;
 }
 
 /* Merges the sorted runs [start, middle) and [middle, end) of FROM. The left one goes first among
  * equals, which keeps the sort stable. */
 static void
-merge(const struct value *from, struct value *to, size_t start, size_t middle, size_t end)
+merge(const struct value *from, struct value *to, size_t start, size_t middle, size_t end,
+      struct eval *eval)
 {
     size_t left = start, right = middle;
 
     for (size_t i = start; i < end; i++) {
         bool take_left =
-            left < middle && (right >= end || sort_order(&from[left], &from[right]) <= 0);
+            left < middle && (right >= end || sort_order(&from[left], &from[right], eval) <= 0);
 
         to[i] = from[take_left ? left++ : right++];
     }
@@ -188,7 +202,7 @@ filter_sort(struct eval *eval, const struct filter_use *use, const struct value 
 
     (void)use;
     (void)args;
-    if (!items || !other || !eval_work(eval, 16 * count))
+    if (!items || !other)
         return value_null();
     for (size_t i = 0; i < count; i++)
         items[i] = element(input, i);
@@ -199,7 +213,7 @@ filter_sort(struct eval *eval, const struct filter_use *use, const struct value 
             size_t middle = start + width < count ? start + width : count;
             size_t end = middle + width < count ? middle + width : count;
 
-            merge(items, merged, start, middle, end);
+            merge(items, merged, start, middle, end, eval);
         }
         other = items;
         items = merged;
@@ -294,7 +308,7 @@ filter_json(struct eval *eval, const struct filter_use *use, const struct value 
     (void)use;
     (void)args;
     value_add_json(input, buf);
-    if (!eval_work(eval, buf->len / 8 + 1))
+    if (!eval_work(eval, buf->len + 1))
         return value_null();
     return eval_text_take(eval);
 }

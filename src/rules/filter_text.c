@@ -6,11 +6,14 @@
 #include "rules/date.h"
 #include "rules/decimal.h"
 
-/* A text filter takes a number or boolean as its text, and has null for the rest. */
+enum { MATCH_WORK = 8 /* what a search by slug costs beside its bytes */ };
+
+/* A text filter takes a number or boolean as its text, and has null for the rest. It looks at each
+ * character. */
 static bool
 as_text(struct eval *eval, const struct value *value, struct value *text)
 {
-    return value_as_text(value, eval->arena, text) && eval_work(eval, text->len / 64 + 1);
+    return value_as_text(value, eval->arena, text) && eval_work(eval, text->len / 4 + 1);
 }
 
 /* Letters */
@@ -50,6 +53,8 @@ map_letters(struct eval *eval, const struct value *input, uint32_t (*map)(uint32
         return value_null();
     if (ascii_len(&text) == text.len)
         return map_ascii(eval, &text, map);
+    if (!eval_work(eval, text.len)) /* looking up a letter takes longer */
+        return value_null();
     buf = eval_text_start(eval, text.len);
     for (at = text.text, end = at + text.len; at < end;)
         utf8_add(buf, map(utf8_next(&at, end)));
@@ -85,7 +90,7 @@ filter_title(struct eval *eval, const struct filter_use *use, const struct value
 
     (void)use;
     (void)args;
-    if (!as_text(eval, input, &text))
+    if (!as_text(eval, input, &text) || !eval_work(eval, text.len))
         return value_null();
     buf = eval_text_start(eval, text.len);
     for (at = text.text, end = at + text.len; at < end;) {
@@ -111,7 +116,7 @@ trim(struct value text)
     }
     text.text = last = at;
     /* What ends in an ordinary byte needs no search for its end. */
-    if (at < end && end[-1] > ' ')
+    if (at < end && (unsigned char)end[-1] > ' ' && (unsigned char)end[-1] < 0x80)
         last = at = end;
     while (at < end) {
         uint32_t c = utf8_next(&at, end);
@@ -144,16 +149,16 @@ filter_slug(struct eval *eval, const struct filter_use *use, const struct value 
     struct buf *buf;
 
     (void)args;
-    if (!as_text(eval, input, &text))
+    if (!as_text(eval, input, &text) || !eval_work(eval, text.len))
         return value_null();
     buf = eval_text_start(eval, text.len);
-    while (regex_search(use->regex, text.text, text.len, found.end, &no_limit, &found) ==
-           REGEX_MATCH) {
+    while (eval_work(eval, MATCH_WORK) && regex_search(use->regex, text.text, text.len, found.end,
+                                                       &no_limit, &found) == REGEX_MATCH) {
         if (buf->len)
             buf_add_char(buf, '-');
         utf8_add_lower(buf, text.text + found.start, found.end - found.start);
     }
-    return eval_text_take(eval);
+    return eval->failure ? value_null() : eval_text_take(eval);
 }
 
 /* Pieces */
@@ -358,21 +363,42 @@ decimal_of(const struct value *number)
                                      : decimal_of_real(number->real);
 }
 
+/* INTEGER rounded to tens, hundreds, …, 10^ZEROS of them. False when it does not fit any more. */
+static bool
+round_integer(int64_t integer, int64_t zeros, int64_t *rounded)
+{
+    uint64_t size = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer, unit = 1, rest;
+
+    *rounded = 0;
+    if (zeros > 19) /* half of 10^20 is more than any */
+        return true;
+    while (zeros-- > 0)
+        unit *= 10;
+    rest = size % unit;
+    size += rest >= unit - rest ? unit - rest : 0 - rest;
+    if (size > INT64_MAX)
+        return false;
+    *rounded = integer < 0 ? -(int64_t)size : (int64_t)size;
+    return true;
+}
+
 struct value
 filter_round(struct eval *eval, const struct filter_use *use, const struct value *input,
              const struct value *args)
 {
     struct decimal decimal;
-    int64_t places = 0;
+    int64_t places = 0, rounded;
 
     (void)eval;
     if (!value_is_number(input) || (use->arg_count && !value_whole(&args[0], &places)))
         return value_null();
-    if (input->kind == VALUE_INT && places >= 0)
-        return *input;
-    decimal = decimal_of(input);
     if (places < -1000 || places > 1000)
         places = places < 0 ? -1000 : 1000;
+    if (input->kind == VALUE_INT && places >= 0)
+        return *input;
+    if (input->kind == VALUE_INT && round_integer(input->integer, -places, &rounded))
+        return value_int(rounded);
+    decimal = decimal_of(input);
     decimal_round(&decimal, (int)places);
     return value_real(decimal_real(&decimal));
 }

@@ -77,16 +77,23 @@ fail(struct renderer *renderer, const struct rule *rule, const char *path, const
 }
 
 static const char *
-check_email(const struct value *text)
+check_email(struct eval *eval, const struct value *text)
 {
     const char *at = text->text, *end = at + text->len, *sign = memchr(at, '@', text->len);
 
+    if (!eval_work(eval, text->len / 4 + 1))
+        return eval->failure;
     if (!sign || memchr(sign + 1, '@', (size_t)(end - sign - 1)))
         return "is no e-mail address: it needs exactly one @";
     if (sign == at || sign + 1 == end)
         return "is no e-mail address: it needs something on both sides of the @";
     while (at < end) {
-        if (utf8_is_space(utf8_next(&at, end)))
+        unsigned char byte = (unsigned char)*at;
+
+        /* Nearly all are ASCII, and then no space either. */
+        if (byte > ' ' && byte < 0x80)
+            at++;
+        else if (utf8_is_space(utf8_next(&at, end)))
             return "is no e-mail address: it holds white space";
     }
     return NULL;
@@ -94,14 +101,15 @@ check_email(const struct value *text)
 
 /* What VALUE cannot be as the text of a setting, or NULL. */
 static const char *
-check_text(const struct rule *rule, const struct setting *setting, const struct value *text)
+check_text(struct eval *eval, const struct rule *rule, const struct setting *setting,
+           const struct value *text)
 {
     if (memchr(text->text, '\0', text->len))
         return "holds a NUL character";
     switch (setting->target) {
     case SETTING_EMAIL:
     case SETTING_NEW_EMAIL:
-        return check_email(text);
+        return check_email(eval, text);
     case SETTING_BIRTHDAY:
         if (!date_is_day(text->text, text->len))
             return "is no calendar day YYYY-MM-DD; see the filter date";
@@ -123,19 +131,23 @@ render_text(struct renderer *renderer, const struct rule *rule, const struct set
             struct value *text)
 {
     struct value value = template_eval(setting->template, &renderer->eval);
-    const char *failure = renderer->eval.failure;
+    struct eval *eval = &renderer->eval;
+    const char *failure = NULL;
 
     *text = value_text("", 0);
-    if (failure) {
-        /* Said once, for this setting; another one may be to blame before it. */
-        renderer->eval.failure = NULL;
-        return failure;
+    if (!eval->failure && !value_is_null(&value)) {
+        if (!value_as_text(&value, eval->arena, text))
+            return "is an array or an object where text must be";
+        if (text->len && eval_read(eval, text->len))
+            failure = check_text(eval, rule, setting, text);
     }
-    if (value_is_null(&value))
-        return NULL;
-    if (!value_as_text(&value, renderer->eval.arena, text))
-        return "is an array or an object where text must be";
-    return text->len ? check_text(rule, setting, text) : NULL;
+    if (!eval->failure)
+        return failure;
+    /* Said once, for this setting; another one may be to blame before it. */
+    failure = eval->failure;
+    eval->failure = NULL;
+    *text = value_text("", 0);
+    return failure;
 }
 
 static bool
@@ -179,6 +191,8 @@ add_tags(struct renderer *renderer, struct texts *tags, const struct value *valu
         return "is an object where a tag must be";
     if (!text.len)
         return NULL;
+    if (!eval_read(&renderer->eval, text.len))
+        return renderer->eval.failure;
     if (memchr(text.text, '\0', text.len))
         return "holds a NUL character";
     return add_text(renderer, tags, &text) ? NULL : renderer->eval.failure;
@@ -292,21 +306,22 @@ render_setting(struct renderer *renderer, const struct rule *rule, const struct 
     return 0;
 }
 
-/* Adds to LIST the texts that are not in SET yet. */
+/* Adds to LIST the texts that are not in SET yet; what cannot go on marks EVAL. */
 static void
 put_tags(struct call *call, struct text_list *list, const struct texts *texts,
-         struct value_set *set)
+         struct value_set *set, struct eval *eval)
 {
-    size_t work = 0;
-
     if (!texts->count)
         return;
     list->items = arena_alloc(&call->arena, texts->count * sizeof(list->items[0]));
     for (size_t i = 0; i < texts->count; i++) {
         const struct value *text = &texts->items[i];
+        size_t work = 0;
 
         if (value_set_add(set, text, &work))
             list->items[list->count++] = arena_text(&call->arena, text->text, text->len);
+        if (!eval_work(eval, work))
+            return;
     }
 }
 
@@ -321,14 +336,18 @@ finish_tags(struct renderer *renderer, const struct rule *rule, struct draft *dr
     if (identify && tags->count) {
         if (!eval_set(eval, &set, tags->count))
             return fail(renderer, rule, "identify.tags", eval->failure);
-        put_tags(identify, &identify->identify.tags, tags, &set);
+        put_tags(identify, &identify->identify.tags, tags, &set, eval);
+        if (eval->failure)
+            return fail(renderer, rule, "identify.tags", eval->failure);
     }
     if (track && added->count + draft->removed.count) {
         if (!eval_set(eval, &set, added->count + draft->removed.count))
             return fail(renderer, rule, "track", eval->failure);
-        put_tags(track, &track->track.add_tags, added, &set);
+        put_tags(track, &track->track.add_tags, added, &set, eval);
         /* The set holds what is added: that is not removed, too. */
-        put_tags(track, &track->track.remove_tags, &draft->removed, &set);
+        put_tags(track, &track->track.remove_tags, &draft->removed, &set, eval);
+        if (eval->failure)
+            return fail(renderer, rule, "track", eval->failure);
     }
     return 0;
 }

@@ -29,7 +29,7 @@ struct setting {
     const char *path;  /* "identify.customFields.Age"; of an inherited e-mail "email" */
     const char *field; /* name of the custom field */
     const struct template *template;
-    unsigned line; /* where it is written; 0 for the file's e-mail, which stands before all rules */
+    unsigned order; /* spec_text's; 0 for the file's e-mail, which stands before all rules */
 };
 
 struct rule {

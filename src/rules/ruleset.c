@@ -339,6 +339,12 @@ ruleset_map(struct ruleset *rules, const struct event *event, struct mapping *ma
     return outcome;
 }
 
+uint64_t
+ruleset_regex_limited(const struct ruleset *rules)
+{
+    return rules->renderer.eval.regex_limited;
+}
+
 const char *
 map_outcome_name(enum map_outcome outcome)
 {

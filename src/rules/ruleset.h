@@ -55,6 +55,9 @@ void mapping_fini(struct mapping *mapping);
 enum map_outcome ruleset_map(struct ruleset *rules, const struct event *event,
                              struct mapping *mapping);
 
+/* Matches of regular expressions that were given up at a limit since ruleset_new. */
+uint64_t ruleset_regex_limited(const struct ruleset *rules);
+
 const char *map_outcome_name(enum map_outcome outcome);
 
 #endif

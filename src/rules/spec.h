@@ -13,6 +13,7 @@
 struct spec_text {
     const char *text; /* NULL: not written */
     struct place at;
+    unsigned order; /* among all texts as they are written, included files where they are */
 };
 
 struct spec_list {

@@ -19,12 +19,20 @@ add_part(struct part_list *list, struct template_part part)
 }
 
 /* Where the expression that begins at AT ends, at its "}"; 0 when it does not. Quoted text may hold
- * a brace. */
+ * a brace. OPEN is where a quote begins that does not end, else 0. */
 static size_t
-find_end(const char *text, size_t len, size_t at)
+find_end(const char *text, size_t len, size_t at, size_t *open)
 {
-    while (at && at < len && text[at] != '}')
-        at = text[at] == '\'' ? lexer_skip_text(text, len, at) : at + 1;
+    *open = 0;
+    while (at < len && text[at] != '}') {
+        size_t next = text[at] == '\'' ? lexer_skip_text(text, len, at) : at + 1;
+
+        if (!next) {
+            *open = at;
+            return 0;
+        }
+        at = next;
+    }
     return at < len ? at : 0;
 }
 
@@ -42,9 +50,16 @@ column_of(const char *text, size_t at)
 static size_t
 add_expr(struct part_list *list, const char *text, size_t len, size_t at, struct expr_env *env)
 {
-    size_t start = at + 2, end = find_end(text, len, start);
+    size_t start = at + 2, open, end = find_end(text, len, start, &open);
     struct template_part part = {.text = text + start, .len = end - start};
 
+    if (open) {
+        diag_error(env->diag, env->at,
+                   "%s: column %zu: a quote is not closed; a quote inside a text is written twice: "
+                   "'it''s'",
+                   env->where, column_of(text, open));
+        return 0;
+    }
     if (!end) {
         diag_error(
             env->diag, env->at,

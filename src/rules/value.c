@@ -177,6 +177,7 @@ objects_equal(json_t *a, json_t *b, size_t *work)
         struct value left = value_of_json(json_object_iter_value(iter));
         struct value right = value_of_json(other);
 
+        *work += json_object_iter_key_len(iter) / VALUE_WORK_BYTES;
         if (!other || !value_equal(&left, &right, work))
             return false;
     }
@@ -197,7 +198,10 @@ value_equal(const struct value *a, const struct value *b, size_t *work)
     case VALUE_BOOL:
         return a->boolean == b->boolean;
     case VALUE_TEXT:
-        return a->len == b->len && (!a->len || !memcmp(a->text, b->text, a->len));
+        if (a->len != b->len)
+            return false;
+        *work += a->len / VALUE_WORK_BYTES;
+        return !a->len || !memcmp(a->text, b->text, a->len);
     case VALUE_ARRAY:
         return arrays_equal(a, b, work);
     case VALUE_OBJECT:
@@ -221,7 +225,7 @@ hash_number(const struct value *number, uint64_t seed)
 
 /* The members' hashes are summed, so that their order does not count. */
 static uint64_t
-hash_object(json_t *object, uint64_t seed)
+hash_object(json_t *object, uint64_t seed, size_t *work)
 {
     uint64_t sum = json_object_size(object);
     void *iter;
@@ -230,18 +234,20 @@ hash_object(json_t *object, uint64_t seed)
         struct value value = value_of_json(json_object_iter_value(iter));
         uint64_t pair[2] = {
             map_hash(json_object_iter_key(iter), json_object_iter_key_len(iter), seed),
-            value_hash(&value, seed)};
+            value_hash(&value, seed, work)};
 
+        *work += json_object_iter_key_len(iter) / VALUE_WORK_BYTES;
         sum += map_hash(pair, sizeof(pair), seed);
     }
     return sum;
 }
 
 uint64_t
-value_hash(const struct value *value, uint64_t seed)
+value_hash(const struct value *value, uint64_t seed, size_t *work)
 {
     uint64_t pair[2] = {value->kind, 0};
 
+    ++*work;
     switch (value->kind) {
     case VALUE_NULL:
         break;
@@ -252,17 +258,18 @@ value_hash(const struct value *value, uint64_t seed)
     case VALUE_REAL:
         return hash_number(value, seed);
     case VALUE_TEXT:
+        *work += value->len / VALUE_WORK_BYTES;
         return map_hash(value->text, value->len, seed + 2);
     case VALUE_ARRAY:
         for (size_t i = 0; i < value->len; i++) {
             struct value item = value_item(value, i);
 
             pair[0] = map_hash(pair, sizeof(pair), seed);
-            pair[1] = value_hash(&item, seed);
+            pair[1] = value_hash(&item, seed, work);
         }
         break;
     case VALUE_OBJECT:
-        pair[1] = hash_object(value->json, seed);
+        pair[1] = hash_object(value->json, seed, work);
         break;
     }
     return map_hash(pair, sizeof(pair), seed);
@@ -302,7 +309,7 @@ value_set_init(struct value_set *set, size_t most, uint64_t seed, void *room)
 bool
 value_set_add(struct value_set *set, const struct value *value, size_t *work)
 {
-    uint64_t hash = value_hash(value, set->seed);
+    uint64_t hash = value_hash(value, set->seed, work);
     size_t i = hash & (set->slot_count - 1);
 
     for (; set->slots[i].used; i = (i + 1) & (set->slot_count - 1)) {

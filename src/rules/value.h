@@ -81,6 +81,8 @@ value_is_number(const struct value *value)
     return value->kind == VALUE_INT || value->kind == VALUE_REAL;
 }
 
+enum { VALUE_WORK_BYTES = 16 /* bytes of a text that count as one more element looked at */ };
+
 struct value value_real(double real);     /* null when REAL is not finite */
 struct value value_of_json(json_t *json); /* NULL is null */
 
@@ -98,14 +100,14 @@ double value_number(const struct value *number); /* an integer over 2^53 is roun
 bool value_whole(const struct value *number, int64_t *whole);
 
 /* Different types are not equal, numbers compare by exact value, arrays and objects by what they
- * hold. Adds to WORK the elements looked at. */
+ * hold. Adds to WORK the elements looked at, a long text counting as many. */
 bool value_equal(const struct value *a, const struct value *b, size_t *work);
 
 /* Of two numbers, or of two texts (by code point): below, at or above 0. */
 int value_compare(const struct value *a, const struct value *b);
 
-/* Equal values have equal hashes. */
-uint64_t value_hash(const struct value *value, uint64_t seed);
+/* Equal values have equal hashes. Adds to WORK as value_equal does. */
+uint64_t value_hash(const struct value *value, uint64_t seed, size_t *work);
 
 /* A set of values, to find repeated ones in linear time. */
 struct value_set {

@@ -1,6 +1,7 @@
 #include "sandbox/store.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -261,17 +262,39 @@ read_number(const char *text, double *ret_number)
     return *end == '\0';
 }
 
+/* OLD and BY as whole numbers, added up; false when they or their sum are none of 64 bits. */
+static bool
+add_whole(const char *old, const char *by, bool up, int64_t *ret_sum)
+{
+    long long was, step;
+
+    if (strchr(old, '.') || strchr(by, '.'))
+        return false;
+    errno = 0;
+    was = strtoll(old, NULL, 10);
+    step = strtoll(by, NULL, 10);
+    if (errno)
+        return false;
+    return up ? !__builtin_add_overflow(was, step, ret_sum)
+              : !__builtin_sub_overflow(was, step, ret_sum);
+}
+
 /* The value of a field that held OLD (NULL: was not there) once VALUE was given. Yours. */
 static char *
 field_value(const char *old, const char *value)
 {
     bool up = strncmp(value, "++", 2) == 0;
+    int64_t sum;
     double was, by;
 
     if (!up && strncmp(value, "--", 2) != 0)
         return xstrdup(value);
-    if (!read_number(old ? old : "0", &was) || value[2] == '-' || !read_number(value + 2, &by))
+    if (!old)
+        old = "0";
+    if (!read_number(old, &was) || value[2] == '-' || !read_number(value + 2, &by))
         return xstrdup(value);
+    if (add_whole(old, value + 2, up, &sum))
+        return xasprintf("%" PRId64, sum);
     return xasprintf("%.15g", up ? was + by : was - by);
 }
 

@@ -19,12 +19,12 @@ struct lab {
 };
 
 static struct spec_pair lab_plans[] = {
-    {{"pro", {0}}, {"paid user", {0}}}, {{"trial", {0}}, {"trial user", {0}}},
-    {{"1", {0}}, {"one", {0}}},         {{"true", {0}}, {"yes", {0}}},
-    {{"", {0}}, {"nothing", {0}}},
+    {{"pro", {0}, 0}, {"paid user", {0}, 0}}, {{"trial", {0}, 0}, {"trial user", {0}, 0}},
+    {{"1", {0}, 0}, {"one", {0}, 0}},         {{"true", {0}, 0}, {"yes", {0}, 0}},
+    {{"", {0}, 0}, {"nothing", {0}, 0}},
 };
 static struct spec_table lab_tables[] = {
-    {{"plan_tag", {0}}, {true, {0}, lab_plans, ARRAY_LEN(lab_plans)}}};
+    {{"plan_tag", {0}, 0}, {true, {0}, lab_plans, ARRAY_LEN(lab_plans)}}};
 
 static inline void
 lab_init(struct lab *lab)

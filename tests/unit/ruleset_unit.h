@@ -12,13 +12,13 @@
     {                      \
         "rules.conf", line \
     }
-#define T(string)     \
-    {                 \
-        string, AT(1) \
-    }
-#define TL(string, line) \
+#define T(string)        \
     {                    \
-        string, AT(line) \
+        string, AT(1), 1 \
+    }
+#define TL(string, line)       \
+    {                          \
+        string, AT(line), line \
     }
 #define ITEMS(type, ...)                                          \
     .present = true, .at = AT(2), .items = (type[]){__VA_ARGS__}, \

@@ -459,6 +459,40 @@ the_rules_part_fills_the_spec_with_places(void **state)
     source_free(source);
 }
 
+/* The first of two settings that cannot be rendered is the one that is written first. */
+static void
+expect_first(struct folder *folder, const char *text, const char *path)
+{
+    struct event event = {.topic = "t", .payload = "{\"a\":{}}", .payload_len = 8};
+    struct config *config = load_good(folder, text);
+    struct mapping mapping;
+
+    mapping_init(&mapping);
+    assert_int_equal(ruleset_map(config->rules, &event, &mapping), MAP_NOT_RENDERED);
+    if (!strstr(mapping.reason, path))
+        fail_msg("%s\n  is not about %s", mapping.reason, path);
+    mapping_fini(&mapping);
+    config_free(config);
+}
+
+static void
+settings_are_in_written_order_on_one_line_and_over_included_files(void **state)
+{
+    static const char head[] = "accounts: ( { name = \"m\"; api = \"rest\"; api_key = \"k\"; } ); "
+                               "rules: ( { name = \"r\"; "
+                               "topics = [ \"t\" ]; email = \"a@example.com\"; identify: {";
+    char text[1024];
+
+    snprintf(text, sizeof(text), "%s company = \"${a}\"; firstName = \"${a}\"; }; } );", head);
+    expect_first(*state, text, "identify.company");
+    snprintf(text, sizeof(text), "%s customFields: { A = \"${a}\" }; company = \"${a}\"; }; } );",
+             head);
+    expect_first(*state, text, "identify.customFields.A");
+    write_text(*state, "one.inc", "\n\n\n\ncompany = \"${a}\";\n");
+    snprintf(text, sizeof(text), "%s\n@include \"one.inc\"\nfirstName = \"${a}\"; }; } );", head);
+    expect_first(*state, text, "identify.company");
+}
+
 static void
 durations_and_sizes_read_back_as_they_are_printed(void **state)
 {
@@ -579,6 +613,8 @@ a_misspelt_name_finds_its_neighbour_and_a_strange_one_none(void **state)
         {"conect_timeuot", "connect_timeout"},
         {"apis", "api"},
         {"colour", NULL},
+        {"ap", "api"},
+        {"tomeuos", NULL},
         {"x", NULL},
         {"", NULL},
         {"a_name_that_is_so_long_that_it_cannot_have_any_neighbour_here", NULL},
@@ -694,6 +730,7 @@ main(void)
         TEST(included_files_begin_in_the_folder_of_the_file_and_are_named),
         TEST(what_is_printed_reads_back_as_the_same),
         TEST(the_rules_part_fills_the_spec_with_places),
+        TEST(settings_are_in_written_order_on_one_line_and_over_included_files),
         TEST(durations_and_sizes_read_back_as_they_are_printed),
         TEST(only_whole_numbers_with_a_unit_are_durations),
         TEST(a_base_url_is_http_or_https_with_a_host),

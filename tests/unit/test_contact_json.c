@@ -94,7 +94,9 @@ what_cannot_be_sent_is_refused(void **state)
     expect_error("{\"email\":\"ada@example.com\",\"newEmail\":\"@\"}",
                  "newEmail is not an e-mail address");
     expect_error("{\"email\":\"ada@example.com\",\"birthday\":\"1.12.1815\"}",
-                 "birthday must be written YYYY-MM-DD");
+                 "birthday must be a day of the calendar, written YYYY-MM-DD");
+    expect_error("{\"email\":\"ada@example.com\",\"birthday\":\"1815-02-30\"}",
+                 "birthday must be a day of the calendar, written YYYY-MM-DD");
     err_clear(&err);
     assert_int_equal(contact_json_read(&request, &arena, "{\"email\":\"ada@example.com\"", &err),
                      -1);

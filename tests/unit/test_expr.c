@@ -440,8 +440,18 @@ filters_bind_tighter_than_all_operators(void **state)
         {"a * b | lower", "directly after an operand of \"*\"", NULL},
         {"a / b | lower", "directly after an operand of \"/\"", NULL},
         {"a % b | lower", "directly after an operand of \"%\"", NULL},
-        {"a ? b | lower : c", "directly after an operand of \"?\"", NULL},
-        {"a ? b : c | lower", "directly after an operand of \":\"", NULL},
+        {"a ? b | lower : c",
+         "directly after an operand of \"?\" needs brackets: write (b | filter) for the branch, or "
+         "(c ? a : b) | filter for the whole",
+         NULL},
+        {"a ? b : c | lower",
+         "directly after an operand of \":\" needs brackets: write (b | filter) for the branch, or "
+         "(c ? a : b) | filter for the whole",
+         NULL},
+        {"a =~ 'b'", "write \"matches\" for \"=~\"", NULL},
+        {"a ~ 'b'", "write \"matches\" for \"~\"", NULL},
+        {"a | date('')", "a date format has a % for each part", NULL},
+        {"a | date('day')", "a date format has a % for each part", NULL},
         {"a + -1 | round", "directly after an operand of \"+\"", NULL},
         {"a ?? (b) | lower", "directly after an operand of \"??\"", NULL},
     };

@@ -35,6 +35,10 @@ mistakes_in_rules_are_told_with_their_place(void **state)
     bench_refuse(&alone, "rules.conf:5: error: rule \"r\": identify.email: nothing says who");
     bench_refuse_rule(RULE(.name = T("r")), "rule \"r\": does nothing");
     bench_refuse_rule(RULE(.name = T(""), .stop = true), "rules[0]: name: is required");
+    bench_refuse_rule(RULE(.name = T("a\nb"), .stop = true),
+                      "rules[0]: name: holds a control character");
+    bench_refuse_rule(RULE(.name = T("a\x7f"), .stop = true),
+                      "rules[0]: name: holds a control character");
     bench_refuse_rule(RULE(.topics = {.present = true, .at = AT(4)}, .stop = true),
                       "rules.conf:4: error: rule \"r\": topics: name one at least");
     bench_refuse_rule(RULE(.topics = TEXTS(T("user registered")), .stop = true),
@@ -104,8 +108,7 @@ all_mistakes_are_told_in_one_go(void **state)
         "two "
         "characters themselves write $${\n"
         "rules.conf:1: error: rule \"a\": identify.tags[1]: column 13, at \"'u')\": there is no "
-        "table "
-        "\"u\"; did you mean \"t\"?\n"
+        "table \"u\" in tables\n"
         "error: rule \"a\": does nothing; write identify or track, or stop = true to drop the "
         "events\n"
         "rules.conf:1: error: rule \"a\": name: is given to two rules");

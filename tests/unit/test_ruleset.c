@@ -1,5 +1,7 @@
 /* Rules as wholes: what an event becomes, sentence by sentence of the reference. */
 
+#include <time.h>
+
 #include "ruleset_unit.h"
 
 static struct spec_pair plan_entries[] = {
@@ -571,6 +573,120 @@ a_loop_within_a_loop_is_bounded(void **state)
     buf_fini(&event);
 }
 
+/* {"items":[1, … 50000 times],"a":"x…x@example.com"}, 600 kB. */
+static void
+write_long_loop(struct buf *event)
+{
+    buf_init(event, 1 << 20);
+    buf_add_text(event, "{\"items\":[1");
+    for (int i = 1; i < 50000; i++)
+        buf_add_text(event, ",1");
+    buf_add_text(event, "],\"a\":\"");
+    for (int i = 0; i < 450000; i++)
+        buf_add_char(event, 'x');
+    buf_add_text(event, "@example.com\"}");
+}
+
+static void
+a_loop_over_a_long_text_is_bounded(void **state)
+{
+    static const char *const conditions[] = {
+        "@root.a != @root.a",
+        "@root.a < @root.a",
+        "not (@root.a starts_with @root.a)",
+        "not (@root.a ends_with @root.a)",
+        "@root.a contains 'y'",
+        "@root.a matches 'y'",
+        "(@root.a | trim) == ''",
+        "(@root.a | title) == ''",
+        "(@root.a | slug) == ''",
+        "(@root.a | substr(0 - 1, 1)) == ''",
+        "(@root.a | length) == 0",
+        "(@root.a | number) == 0",
+        "(@root.a | replace('y', 'z')) == ''",
+        "(@root.a | split('y') | length) == 0",
+        "(@root.a | table('plans', 'none')) == ''",
+        "([@root.a, @root.a] | unique | length) == 0",
+        "([@root.a, @root.a] | sort | length) == 0",
+        "(@root.items | table('plans', @root.a) | unique | length) == 0",
+        "(@root.items | table('plans', @root.a) | sort | length) == 0",
+    };
+    struct spec_pair entry = {T("a"), T("b")};
+    struct spec_table table = {T("plans"), {true, AT(1), &entry, 1}};
+    struct spec_rule rule = {.name = T("r"), .topics = TOPIC, .for_each = T("items"), TRACK()};
+    struct spec_ruleset spec = {.email = T("${@root.a}"),
+                                .tables = &table,
+                                .table_count = 1,
+                                .rules = &rule,
+                                .rule_count = 1};
+    struct buf event;
+
+    (void)state;
+    write_long_loop(&event);
+    bench_expect(&spec, buf_text(&event),
+                 "not_rendered: rule \"r\": email: looks at more elements than one event may make "
+                 "it");
+    for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
+        clock_t start = clock();
+        struct bench bench;
+        const char *found;
+
+        rule.when.text = conditions[i];
+        bench_open(&bench, &spec);
+        found = bench_map(&bench, "t", buf_text(&event));
+        /* Of elements, or of values where each look makes a new text. */
+        if (!strstr(found, "not_rendered: rule \"r\": when: ") ||
+            !strstr(found, "than one event may"))
+            fail_msg("%s gives %.200s", conditions[i], found);
+        /* Many times what it takes; without a bound some take a minute. */
+        if (clock() - start > 5 * CLOCKS_PER_SEC)
+            fail_msg("%s takes too long", conditions[i]);
+        bench_close(&bench);
+    }
+    buf_fini(&event);
+}
+
+static void
+many_long_tags_are_bounded(void **state)
+{
+    struct spec_pair entry = {T("a"), T("b")};
+    struct spec_table table = {T("plans"), {true, AT(1), &entry, 1}};
+    struct spec_rule rule = {.name = T("r"),
+                             .topics = TOPIC,
+                             TRACK(.add_tags = TEXTS(T("${items | table('plans', @root.a)}")))};
+    struct spec_ruleset spec = {.email = T("a@example.com"),
+                                .tables = &table,
+                                .table_count = 1,
+                                .rules = &rule,
+                                .rule_count = 1};
+    struct buf event;
+
+    (void)state;
+    write_long_loop(&event);
+    bench_expect(
+        &spec, buf_text(&event),
+        "not_rendered: rule \"r\": track.addTags[0]: looks at more elements than one event "
+        "may make it");
+    buf_fini(&event);
+}
+
+static void
+matches_given_up_are_counted(void **state)
+{
+    struct spec_rule rule = {
+        .name = T("r"), .topics = TOPIC, .when = T("s matches '^(a+)+$'"), .stop = true};
+    struct spec_ruleset spec = {.email = T("${email}"), .rules = &rule, .rule_count = 1};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, &spec);
+    bench_map(&bench, "t", "{\"s\":\"aaa\"}");
+    assert_int_equal(ruleset_regex_limited(bench.rules), 0);
+    bench_map(&bench, "t", "{\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}");
+    assert_int_equal(ruleset_regex_limited(bench.rules), 1);
+    bench_close(&bench);
+}
+
 static void
 reasons_hold_no_value_of_the_event_and_fit(void **state)
 {
@@ -665,6 +781,9 @@ main(void)
         cmocka_unit_test(the_calls_of_an_event_are_limited),
         cmocka_unit_test(a_text_that_grows_too_far_is_a_failure_in_when_too),
         cmocka_unit_test(a_loop_within_a_loop_is_bounded),
+        cmocka_unit_test(a_loop_over_a_long_text_is_bounded),
+        cmocka_unit_test(many_long_tags_are_bounded),
+        cmocka_unit_test(matches_given_up_are_counted),
         cmocka_unit_test(reasons_hold_no_value_of_the_event_and_fit),
         cmocka_unit_test(many_rules_load_and_an_event_meets_those_of_its_topic),
         cmocka_unit_test(topics_without_end_do_not_fill_the_memory),

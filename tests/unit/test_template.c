@@ -96,7 +96,10 @@ what_is_wrong_is_told_with_its_column(void **state)
 {
     static const struct lab_case wrong[] = {
         {"a ${b", "when: column 3: \"${\" has no \"}\"; for the two characters themselves", NULL},
-        {"${'}", "has no \"}\"", NULL},
+        {"${'}", "column 3: a quote is not closed", NULL},
+        {"${'it's'}",
+         "when: column 8: a quote is not closed; a quote inside a text is written twice: 'it''s'",
+         NULL},
         {"${}", "column 3, at the end: expected a value", NULL},
         {"äöü ${x | lowr}", "column 11, at \"lowr\": there is no filter", NULL},
         {"${a} ${b c}", "column 10, at \"c\"", NULL},

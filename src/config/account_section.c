@@ -76,6 +76,16 @@ finish_ca_file(const struct source_node *group, struct account *account,
         source_notice(loader->diag, node, "cannot be read: %s", strerror(errno));
 }
 
+/* So slow a rate is a slip of the pen, and the time to the next call could not be told. */
+static void
+check_rate(const struct source_node *group, const struct account *account,
+           const struct loader *loader)
+{
+    if (account->rate_limit > 0 && account->rate_limit < 0.001)
+        source_error(loader->diag, source_find(group, "rate_limit"),
+                     "%g is out of range: 0 (no limit), or at least 0.001", account->rate_limit);
+}
+
 static void
 check_name(const struct source_node *group, const struct config *config, size_t index,
            const struct loader *loader)
@@ -109,6 +119,7 @@ read_account(const struct source_node *group, struct config *config, size_t inde
     finish_url(group, account, loader);
     finish_ca_file(group, account, loader);
     check_team(group, account, loader);
+    check_rate(group, account, loader);
     check_name(group, config, index, loader);
     for (size_t i = 0; i < group->count; i++) {
         if (!option_find("accounts", group->items[i].name))

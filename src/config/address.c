@@ -24,22 +24,20 @@ is_loopback(const char *host, size_t len)
     return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* The port behind the host, if there is one: ":1" to ":65535". */
-static bool
-is_port(const char *text, size_t len)
+/* The number behind the colon in ":0" to ":65535", or -1. */
+static int
+read_port(const char *text, size_t len)
 {
     int port = 0;
 
-    if (len == 0)
-        return true;
-    if (text[0] != ':' || len < 2 || len > 6)
-        return false;
+    if (len < 2 || len > 6 || text[0] != ':')
+        return -1;
     for (size_t i = 1; i < len; i++) {
         if (!isdigit((unsigned char)text[i]))
-            return false;
+            return -1;
         port = port * 10 + (text[i] - '0');
     }
-    return port >= 1 && port <= 65535;
+    return port <= 65535 ? port : -1;
 }
 
 /* The length of the host at the beginning of AUTHORITY; 0 when there is none. */
@@ -80,11 +78,36 @@ address_check(const char *address, bool *ret_plaintext, struct err *err)
     host = host_len(authority, len);
     if (host == 0 || (authority[0] == '[' && host < 4))
         return err_set(err, "names no host");
-    if (!is_port(authority + host, len - host))
+    if (len > host && read_port(authority + host, len - host) < 1)
         return err_set(err, "has a port that is no number from 1 to 65535");
     if (authority[0] == '[')
         *ret_plaintext = !tls && !is_loopback(authority + 1, host - 2);
     else
         *ret_plaintext = !tls && !is_loopback(authority, host);
+    return 0;
+}
+
+int
+address_listen(const char *text, struct listen_address *ret, struct err *err)
+{
+    static const char *const how = "write HOST:PORT, where HOST is an address (an IPv6 one in "
+                                   "brackets) or localhost, and PORT a number up to 65535";
+    struct listen_address address = {0};
+    size_t len = strlen(text), host = host_len(text, len);
+    size_t brackets = text[0] == '[';
+    unsigned char bytes[sizeof(struct in6_addr)];
+    int port = read_port(text + host, len - host);
+
+    if (host <= 2 * brackets || host - 2 * brackets >= sizeof(address.host) || port < 0)
+        return err_set(err, "is no address to listen on: %s", how);
+    memcpy(address.host, text + brackets, host - 2 * brackets);
+    if (!brackets && strcasecmp(address.host, "localhost") == 0)
+        memcpy(address.host, "127.0.0.1", sizeof("127.0.0.1"));
+    address.ipv6 = brackets;
+    address.port = (uint16_t)port;
+    address.loopback = is_loopback(address.host, strlen(address.host));
+    if (inet_pton(address.ipv6 ? AF_INET6 : AF_INET, address.host, bytes) != 1)
+        return err_set(err, "is no address to listen on: %s", how);
+    *ret = address;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "config/account_section.h"
+#include "config/demands.h"
 #include "config/kafka_section.h"
 #include "config/option.h"
 #include "config/rule_table.h"
@@ -77,23 +78,6 @@ read_sections(const struct source_node *root, struct config *config, const struc
     }
 }
 
-/* What options demand of one another. */
-static void
-check_delivery(const struct source_node *root, const struct delivery_config *delivery,
-               const struct loader *loader)
-{
-    const struct source_node *group = source_find(root, "delivery");
-    const struct source_node *least = source_find(group, "retry_min");
-    const struct source_node *most = source_find(group, "retry_max");
-
-    if (delivery->retry_min_ms <= delivery->retry_max_ms)
-        return;
-    if (least)
-        source_error(loader->diag, least, "is above delivery.retry_max");
-    else
-        source_error(loader->diag, most, "is below delivery.retry_min");
-}
-
 /* The names of the accounts for the rules. Where the accounts could not be read, that is reported,
  * and the rules are told that what they name exists. */
 static void
@@ -140,7 +124,7 @@ config_load(const char *file, enum config_secrets secrets, config_kafka_check *k
     loader.dir = source->dir;
     refuse_unknown(source->root, diag);
     read_sections(source->root, config, &loader);
-    check_delivery(source->root, &config->delivery, &loader);
+    demands_check(source->root, config, &loader);
     read_rules(source, config, diag);
     if (kafka_check && kafka_check(&config->kafka, diag))
         assert(diag->errors > errors);
@@ -162,6 +146,10 @@ config_free(struct config *config)
         account_fini(&config->accounts[i]);
     xfree(config->accounts);
     kafka_section_fini(&config->kafka);
+    xfree(config->dead_letter.topic);
+    xfree(config->dead_letter.redrive_topic);
+    xfree(config->admin.listen);
+    xfree(config->admin.token);
     source_free(config->source);
     xfree(config);
 }

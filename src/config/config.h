@@ -31,9 +31,21 @@ struct kafka_config {
 };
 
 struct delivery_config {
-    int64_t retry_min_ms, retry_max_ms;
+    int64_t retry_min_ms, retry_max_ms, retry_for_ms, retry_after_max_ms;
     int64_t max_pending_events, max_pending_bytes, prefetch_bytes;
     int64_t commit_interval_ms, drain_timeout_ms;
+};
+
+struct dead_letter_config {
+    char *topic;         /* "": a permanent failure holds its contact instead */
+    char *redrive_topic; /* "": none is consumed */
+    double budget;       /* share of the events finished in the last 10 minutes, 0 to 1 */
+};
+
+struct admin_config {
+    char *listen; /* HOST:PORT; "": no endpoint */
+    char *token;  /* "" : none is asked for */
+    bool allow_public;
 };
 
 struct log_config {
@@ -46,6 +58,8 @@ struct config {
     struct account *accounts;
     size_t account_count;
     struct delivery_config delivery;
+    struct dead_letter_config dead_letter;
+    struct admin_config admin;
     struct log_config log;
     struct ruleset *rules;
     void *source; /* what the texts' places borrow from; config/ only */

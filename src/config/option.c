@@ -10,6 +10,7 @@
 #include "config/expand.h"
 #include "config/quote.h"
 #include "config/unit.h"
+#include "rules/decimal.h"
 
 /* A value on its way into its struct. */
 struct option_value {
@@ -423,6 +424,16 @@ stored_integer(const struct option *option, const void *member)
     return narrow;
 }
 
+/* The shortest text that reads back as the same. */
+static void
+print_number(double number, struct buf *out)
+{
+    struct decimal decimal = decimal_of_real(number);
+    char text[DECIMAL_TEXT_MAX];
+
+    buf_add(out, text, decimal_write(&decimal, text));
+}
+
 static void
 print_text(const struct option *option, const char *text, struct buf *out)
 {
@@ -450,7 +461,7 @@ option_print(const struct option *option, const void *base, struct buf *out)
         buf_add_text(out, *(const bool *)member ? "true" : "false");
         break;
     case OPTION_NUMBER:
-        buf_printf(out, "%#.15g", *(const double *)member);
+        print_number(*(const double *)member, out);
         break;
     case OPTION_DURATION:
         duration_print(out, stored_integer(option, member));

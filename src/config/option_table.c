@@ -11,6 +11,8 @@ static const struct section sections[] = {
     {"kafka", false, "Where events come from."},
     {"accounts", true, "The SendX teams that calls go to, a group each, one or more."},
     {"delivery", false, "How calls are sent, and how much may wait."},
+    {"dead_letter", false, "Where events go that cannot be delivered, and how many may."},
+    {"admin", false, "A small HTTP server for metrics and probes."},
     {"log", false, "The log on standard error."},
 };
 
@@ -48,7 +50,14 @@ static const struct option options[] = {
      .doc =
          "The team. Required for `api = \"v1\"`; refused for `rest`, whose key belongs to a team."},
     {"accounts", "max_in_flight", OPTION_INTEGER, 0, "64", RANGE("1", "10000"),
-     IN_ACCOUNT(max_in_flight), .doc = "Calls that may wait for their replies at once."},
+     IN_ACCOUNT(max_in_flight),
+     .doc = "Calls that may wait for their replies at once. It is an upper bound: below it the "
+            "worker finds out how many the API takes."},
+    {"accounts", "rate_limit", OPTION_NUMBER, 0, "0.0", RANGE("0", "1000000"),
+     IN_ACCOUNT(rate_limit),
+     .doc = "Calls a second of the whole consumer group: each process takes its share by the "
+            "partitions it has, and the share of idle partitions is left unused. 0: no limit; "
+            "else not below 0.001."},
     {"accounts", "timeout", OPTION_DURATION, 0, "30s", RANGE("10ms", "10m"), IN_ACCOUNT(timeout_ms),
      .doc =
          "How long one call may take. A call that timed out is repeated, and only such a call can "
@@ -63,6 +72,14 @@ static const struct option options[] = {
     {"accounts", "allow_plaintext", OPTION_BOOLEAN, 0, "false", IN_ACCOUNT(allow_plaintext),
      .doc = "Allow `http://` to another machine: the key and all contacts can then be read on the "
             "way."},
+    {"accounts", "hold", OPTION_BOOLEAN, 0, "false", IN_ACCOUNT(hold),
+     .doc = "Start no call of this account. Nothing is lost: its events wait, in the worker and in "
+            "Kafka."},
+    {"accounts", "on_unknown_contact", OPTION_CHOICE, 0, "create",
+     .choices = "create|dead_letter|skip", IN_ACCOUNT(on_unknown_contact),
+     .doc = "What to do when SendX does not have the contact of a `track`: `create` it by an "
+            "`identify` with nothing but the e-mail and send the `track` again, make the event a "
+            "dead letter, or leave the call out."},
 
     {"delivery", "retry_min", OPTION_DURATION, 0, "250ms", RANGE("1ms", "1h"),
      IN_CONFIG(delivery.retry_min_ms),
@@ -70,7 +87,15 @@ static const struct option options[] = {
             "doubles with each repeat. The wait itself is drawn at random below it. Not above "
             "`retry_max`."},
     {"delivery", "retry_max", OPTION_DURATION, 0, "60s", RANGE("1ms", "24h"),
-     IN_CONFIG(delivery.retry_max_ms), .doc = "Where the doubling ends."},
+     IN_CONFIG(delivery.retry_max_ms), .doc = "Where the doubling ends. Not above `retry_for`."},
+    {"delivery", "retry_for", OPTION_DURATION, 0, "1h", RANGE("1ms", "720h"),
+     IN_CONFIG(delivery.retry_for_ms),
+     .doc = "How long a call that fails while others succeed is repeated before its event becomes "
+            "a dead letter. Time in which the whole account is on hold, an outage for example, is "
+            "not counted."},
+    {"delivery", "retry_after_max", OPTION_DURATION, 0, "1h", RANGE("1s", "24h"),
+     IN_CONFIG(delivery.retry_after_max_ms),
+     .doc = "The longest `Retry-After` that is obeyed; a longer one counts as this."},
     {"delivery", "max_pending_events", OPTION_INTEGER, 0, "10000", RANGE("1", "10000000"),
      IN_CONFIG(delivery.max_pending_events),
      .doc = "Events that may be unfinished at once; above it nothing is taken in."},
@@ -89,6 +114,30 @@ static const struct option options[] = {
     {"delivery", "drain_timeout", OPTION_DURATION, 0, "10s", RANGE("10ms", "10m"),
      IN_CONFIG(delivery.drain_timeout_ms),
      .doc = "How long a stop or a rebalance waits for calls in flight."},
+
+    {"dead_letter", "topic", OPTION_TEXT, 0, "sendx-worker.dead-letter",
+     IN_CONFIG(dead_letter.topic),
+     .doc = "The topic that dead letters are written to; no rule may read it. Empty: there are "
+            "none, and what fails for good holds its contact, what cannot be read its partition, "
+            "until somebody looks."},
+    {"dead_letter", "redrive_topic", OPTION_TEXT, 0, "sendx-worker.redrive",
+     IN_CONFIG(dead_letter.redrive_topic),
+     .doc = "The topic through which dead letters come back to the workers; no rule may read it. "
+            "Empty: none is read."},
+    {"dead_letter", "budget", OPTION_NUMBER, 0, "0.05", RANGE("0", "1"),
+     IN_CONFIG(dead_letter.budget),
+     .doc = "The share of the events finished in the last 10 minutes that may become dead letters, "
+            "with 20 always allowed. Above it the worker holds, since so many failures are a "
+            "mistake in the rules or the account and not in the events."},
+
+    {"admin", "listen", OPTION_TEXT, 0, "127.0.0.1:9464", IN_CONFIG(admin.listen),
+     .doc = "`HOST:PORT`, HOST being an address (an IPv6 one in brackets) or `localhost`; "
+            "`0.0.0.0` is every IPv4 address of the machine, port 0 any that is free. What other "
+            "machines can reach needs `token` or `allow_public`. Empty: no server."},
+    {"admin", "token", OPTION_TEXT, OPTION_VISIBLE | OPTION_SECRET, "", IN_CONFIG(admin.token),
+     .doc = "What a request has to show, as `Authorization: Bearer TOKEN`. Empty: nothing."},
+    {"admin", "allow_public", OPTION_BOOLEAN, 0, "false", IN_CONFIG(admin.allow_public),
+     .doc = "Answer other machines without a token."},
 
     {"log", "level", OPTION_CHOICE, 0, "info", .choices = "debug|info|warning|error",
      IN_CONFIG(log.level), .doc = "The least important lines that are written."},

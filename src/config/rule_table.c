@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "config/option.h"
+#include "config/unit.h"
 
 #define FILE_IN(member) .offset = offsetof(struct spec_ruleset, member)
 #define RULE_IN(member) .offset = offsetof(struct spec_rule, member)
@@ -52,6 +53,9 @@ const struct rule_setting rule_settings[] = {
     {"without_email", RULE_WITHOUT_EMAIL, RULE_IN(without_email),
      .doc =
          "As for the file, for this rule: with `\"skip\"` it sends nothing and counts as matched."},
+    {"max_age", RULE_DURATION, RULE_IN(max_age_ms),
+     .doc = "An event that is older, by its timestamp, does not match, and is counted; one without "
+            "a timestamp is never too old. For what is worth nothing late. Left out: any age."},
     {"identify", RULE_GROUP, RULE_IN(identify), .members = rule_identify_settings,
      .doc = "The contact is created or updated. Sent before `track`."},
     {"track", RULE_GROUP, RULE_IN(track), .members = rule_track_settings,
@@ -218,6 +222,22 @@ read_without_email(struct rule_reader *reader, const struct source_node *node,
 }
 
 static void
+read_duration(struct rule_reader *reader, const struct source_node *node, int64_t *duration_ms)
+{
+    struct err err = {0};
+    int64_t ms = 0;
+
+    if (!source_is(node, SOURCE_TEXT, "a duration such as \"24h\"", reader->diag))
+        return;
+    if (duration_parse(node->text, &ms, &err) != 0)
+        source_error(reader->diag, node, "\"%.64s\" %s", node->text, err.msg);
+    else if (ms == 0)
+        source_error(reader->diag, node, "\"%.64s\" is out of range: the least is 1ms", node->text);
+    else
+        *duration_ms = ms;
+}
+
+static void
 read_tables(struct rule_reader *reader, const struct source_node *node, struct spec_ruleset *spec)
 {
     if (!source_is(node, SOURCE_GROUP, "a group of tables { name = ( … ); }", reader->diag))
@@ -292,6 +312,9 @@ read_setting(struct rule_reader *reader, const struct rule_setting *setting,
         break;
     case RULE_WITHOUT_EMAIL:
         read_without_email(reader, node, member);
+        break;
+    case RULE_DURATION:
+        read_duration(reader, node, member);
         break;
     case RULE_GROUP:
         *group = (struct spec_group){.present = true, .at = node->at};

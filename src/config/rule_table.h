@@ -20,6 +20,7 @@
     X(BOOLEAN, "boolean")               \
     X(NEGATED, "boolean")               \
     X(WITHOUT_EMAIL, "choice")          \
+    X(DURATION, "duration")             \
     X(GROUP, "group")                   \
     X(TABLES, "group of tables")        \
     X(RULES, "list of groups")

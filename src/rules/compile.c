@@ -367,6 +367,7 @@ compile_rule(struct compiler *compiler, size_t number, struct rule *rule)
     struct gathering gathering = {.compiler = compiler, .spec = spec, .rule = rule};
 
     *rule = (struct rule){
+        .max_age_ms = spec->max_age_ms,
         .skip_without_email = skips_without_email(compiler->spec, spec),
         .allow_increment = spec->allow_increment,
         .stop = spec->stop,

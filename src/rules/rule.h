@@ -36,6 +36,7 @@ struct rule {
     const char *name;
     const struct expr *when, *root, *for_each; /* NULL: not written */
     unsigned account;
+    int64_t max_age_ms; /* older events do not match; 0: any age does */
     bool skip_without_email, allow_increment, stop, enabled;
     bool has_call[RULE_KINDS];
     size_t field_count;

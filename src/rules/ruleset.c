@@ -40,9 +40,9 @@ struct ruleset {
 
 /* Topics */
 
-/* The characters Kafka allows in a topic's name. */
-static bool
-is_topic_name(const char *name)
+/* The characters and the length that Kafka allows. */
+bool
+ruleset_is_topic_name(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
@@ -70,7 +70,7 @@ add_topic(struct ruleset *rules, const struct rule *rule, const struct spec_text
                               "rule \"%s\": topics: \"%s\" is no regular expression: %s",
                               rule->name, text->text, message);
         }
-    } else if (!is_topic_name(text->text)) {
+    } else if (!ruleset_is_topic_name(text->text)) {
         return diag_error(diag, text->at,
                           "rule \"%s\": topics: \"%s\" is no name of a topic, which has letters, "
                           "digits, \".\", \"_\" and \"-\"; a regular expression begins with \"^\"",
@@ -261,6 +261,39 @@ ruleset_topic(const struct ruleset *rules, size_t i)
     return rules->topics[i].name;
 }
 
+static bool
+calls_account(const struct rule *rule, unsigned account)
+{
+    return rule->enabled && rule->account == account &&
+           (rule->has_call[CALL_IDENTIFY] || rule->has_call[CALL_TRACK]);
+}
+
+bool
+ruleset_topic_calls(const struct ruleset *rules, size_t i, unsigned account)
+{
+    for (size_t r = 0; r < rules->rule_count; r++) {
+        const struct rule *rule = &rules->rules[r];
+
+        for (size_t t = 0; t < rule->topic_count; t++) {
+            if (rule->topics[t] == i && calls_account(rule, account))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool
+ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned account)
+{
+    const struct topic_rules *known = rules_of_topic(rules, topic);
+
+    for (size_t i = 0; i < known->count; i++) {
+        if (calls_account(known->rules[i], account))
+            return true;
+    }
+    return false;
+}
+
 size_t
 ruleset_rule_count(const struct ruleset *rules)
 {
@@ -280,6 +313,7 @@ mapping_init(struct mapping *mapping)
 {
     call_list_init(&mapping->calls);
     mapping->reason[0] = '\0';
+    mapping->too_old = 0;
 }
 
 void
@@ -287,16 +321,32 @@ mapping_fini(struct mapping *mapping)
 {
     call_list_fini(&mapping->calls);
     mapping->reason[0] = '\0';
+    mapping->too_old = 0;
+}
+
+/* An event of the future is young. */
+static bool
+is_too_old(const struct rule *rule, const struct event *event, int64_t wall_ms)
+{
+    if (rule->max_age_ms == 0 || event->timestamp_ms == EVENT_NO_TIME)
+        return false;
+    return event->timestamp_ms < wall_ms - rule->max_age_ms;
 }
 
 static enum map_outcome
-apply_rules(struct ruleset *rules, const struct topic_rules *met)
+apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, uint64_t *too_old)
 {
+    const struct topic_rules *met = rules_of_topic(rules, event->topic);
     bool matched = false;
 
     for (size_t i = 0; i < met->count; i++) {
-        enum rule_result result = rule_apply(met->rules[i], &rules->renderer);
+        enum rule_result result;
 
+        if (is_too_old(met->rules[i], event, wall_ms)) {
+            ++*too_old;
+            continue;
+        }
+        result = rule_apply(met->rules[i], &rules->renderer);
         if (result == RULE_FAILED)
             return MAP_NOT_RENDERED;
         if (result != RULE_MATCHED)
@@ -311,7 +361,8 @@ apply_rules(struct ruleset *rules, const struct topic_rules *met)
 }
 
 enum map_outcome
-ruleset_map(struct ruleset *rules, const struct event *event, struct mapping *mapping)
+ruleset_map(struct ruleset *rules, const struct event *event, int64_t wall_ms,
+            struct mapping *mapping)
 {
     struct renderer *renderer = &rules->renderer;
     enum map_outcome outcome = MAP_TOMBSTONE;
@@ -329,7 +380,7 @@ ruleset_map(struct ruleset *rules, const struct event *event, struct mapping *ma
         renderer->reason = mapping->reason;
         renderer->reason_size = sizeof(mapping->reason);
         renderer_start(renderer, event, payload);
-        outcome = apply_rules(rules, rules_of_topic(rules, event->topic));
+        outcome = apply_rules(rules, event, wall_ms, &mapping->too_old);
         renderer_done(renderer);
     }
     /* All or nothing. */

@@ -22,9 +22,17 @@ struct ruleset;
 struct ruleset *ruleset_new(const struct spec_ruleset *spec, struct diag *diag) MUSTCHECK;
 void ruleset_free(struct ruleset *rules); /* NULL is accepted */
 
+/* Whether a topic of Kafka can be called NAME. */
+bool ruleset_is_topic_name(const char *name);
+
 /* The union of all rules' topics, "^" expressions as written, each once. Borrowed. */
 size_t ruleset_topic_count(const struct ruleset *rules);
 const char *ruleset_topic(const struct ruleset *rules, size_t i);
+
+/* Whether an enabled rule with a call to ACCOUNT names the I-th of them; whether one applies to
+ * TOPIC. */
+bool ruleset_topic_calls(const struct ruleset *rules, size_t i, unsigned account);
+bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned account);
 
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
@@ -44,15 +52,16 @@ enum map_outcome { MAP_OUTCOME_TABLE(X) MAP_OUTCOME_COUNT };
 
 struct mapping {
     struct call_list calls; /* in the order they are to be sent; empty unless MAP_CALLS */
-    char
-        reason[RULESET_REASON_MAX]; /* for NOT_JSON and NOT_RENDERED; holds no value of the event */
+    /* For NOT_JSON and NOT_RENDERED; holds no value of the event. */
+    char reason[RULESET_REASON_MAX];
+    uint64_t too_old; /* rules for which this event is past their max_age, whatever the outcome */
 };
 
 void mapping_init(struct mapping *mapping);
 void mapping_fini(struct mapping *mapping);
 
-/* Maps one event. MAPPING is emptied first. */
-enum map_outcome ruleset_map(struct ruleset *rules, const struct event *event,
+/* Maps one event. MAPPING is emptied first. WALL_MS: now, since 1970, by which its age is told. */
+enum map_outcome ruleset_map(struct ruleset *rules, const struct event *event, int64_t wall_ms,
                              struct mapping *mapping);
 
 /* Matches of regular expressions that were given up at a limit since ruleset_new. */

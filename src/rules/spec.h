@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/diag.h"
 
@@ -57,6 +58,7 @@ struct spec_rule {
     struct spec_list topics;
     struct spec_text when, root, for_each, account, email;
     enum without_email without_email;
+    int64_t max_age_ms; /* 0: none */
     bool allow_increment, stop, disabled;
     struct spec_identify identify;
     struct spec_track track;

@@ -10,6 +10,9 @@
 
 enum api_flavour { API_V1, API_REST };
 
+/* What becomes of a track whose contact SendX does not have. */
+enum unknown_contact { UNKNOWN_CREATE, UNKNOWN_DEAD_LETTER, UNKNOWN_SKIP };
+
 struct account {
     char *name;
     enum api_flavour api;
@@ -20,6 +23,9 @@ struct account {
     int64_t timeout_ms, connect_timeout_ms;
     char *ca_file; /* PEM; NULL: the system's */
     bool allow_plaintext;
+    double rate_limit; /* calls a second of the whole consumer group, 0: unlimited */
+    bool hold;         /* an operator's stop */
+    enum unknown_contact on_unknown_contact;
 };
 
 void account_fini(struct account *account);

@@ -32,6 +32,7 @@
         ITEMS(struct spec_pair, __VA_ARGS__) \
     }
 #define TOPIC TEXTS(T("t"))
+#define WALL_MS INT64_C(1770000000000) /* the time of day of all benches */
 
 #define WHO "\"email\":\"a@example.com\""
 #define IDENTIFY(...) .identify = {.present = true, .at = AT(5), __VA_ARGS__}
@@ -101,7 +102,7 @@ bench_map_event(struct bench *bench, const struct event *event)
 
     if (!bench->rules)
         fail_msg("%s", bench_findings(bench));
-    outcome = ruleset_map(bench->rules, event, &bench->mapping);
+    outcome = ruleset_map(bench->rules, event, WALL_MS, &bench->mapping);
     buf_reset(&bench->out);
     for (size_t i = 0; i < bench->mapping.calls.count; i++)
         bench_write_call(bench, bench->mapping.calls.items[i]);

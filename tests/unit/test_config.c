@@ -157,13 +157,24 @@ an_empty_section_has_its_defaults(void **state)
     assert_int_equal(config->accounts[0].connect_timeout_ms, 3000);
     assert_null(config->accounts[0].ca_file);
     assert_false(config->accounts[0].allow_plaintext);
+    assert_true(config->accounts[0].rate_limit == 0.0);
+    assert_false(config->accounts[0].hold);
+    assert_int_equal(config->accounts[0].on_unknown_contact, UNKNOWN_CREATE);
     assert_int_equal(config->delivery.retry_min_ms, 250);
     assert_int_equal(config->delivery.retry_max_ms, 60000);
+    assert_int_equal(config->delivery.retry_for_ms, 3600000);
+    assert_int_equal(config->delivery.retry_after_max_ms, 3600000);
     assert_int_equal(config->delivery.max_pending_events, 10000);
     assert_int_equal(config->delivery.max_pending_bytes, 64 * 1024 * 1024);
     assert_int_equal(config->delivery.prefetch_bytes, 32 * 1024 * 1024);
     assert_int_equal(config->delivery.commit_interval_ms, 1000);
     assert_int_equal(config->delivery.drain_timeout_ms, 10000);
+    assert_string_equal(config->dead_letter.topic, "sendx-worker.dead-letter");
+    assert_string_equal(config->dead_letter.redrive_topic, "sendx-worker.redrive");
+    assert_true(config->dead_letter.budget == 0.05);
+    assert_string_equal(config->admin.listen, "127.0.0.1:9464");
+    assert_string_equal(config->admin.token, "");
+    assert_false(config->admin.allow_public);
     assert_int_equal(config->log.level, LOG_INFO);
     assert_int_equal(config->log.format, LOG_LOGFMT);
     config_free(config);
@@ -184,9 +195,13 @@ rest_has_its_own_base_url_and_no_team(void **state)
 static void
 a_choice_is_stored_as_its_place_in_the_enum(void **state)
 {
-    struct config *config = load_good(*state, "log: { level = \"error\"; format = \"json\"; };\n"
-                                              "kafka: { start = \"latest\"; };\n" ACCOUNT RULE);
+    struct config *config =
+        load_good(*state, "log: { level = \"error\"; format = \"json\"; };\n"
+                          "kafka: { start = \"latest\"; };\n"
+                          "accounts: ( { name = \"a\"; api_key = \"k\"; team_id = \"t\";\n"
+                          "  on_unknown_contact = \"skip\"; } );\n" RULE);
 
+    assert_int_equal(config->accounts[0].on_unknown_contact, UNKNOWN_SKIP);
     assert_int_equal(config->log.level, LOG_ERROR);
     assert_int_equal(config->log.format, LOG_JSON);
     assert_int_equal(config->kafka.start, KAFKA_START_LATEST);
@@ -249,6 +264,9 @@ every_default_and_bound_of_the_table_is_a_value(void **state)
                 node.type = SOURCE_INTEGER;
                 node.integer = strtoll(texts[j], NULL, 10);
                 node.number = (double)node.integer;
+            } else if (option->type == OPTION_NUMBER) {
+                node.type = SOURCE_NUMBER;
+                node.number = strtod(texts[j], NULL);
             } else if (option->type == OPTION_BOOLEAN) {
                 node.type = SOURCE_BOOLEAN;
             }
@@ -262,6 +280,10 @@ every_default_and_bound_of_the_table_is_a_value(void **state)
     }
     account_fini(&account);
     kafka_section_fini(&config.kafka);
+    xfree(config.dead_letter.topic);
+    xfree(config.dead_letter.redrive_topic);
+    xfree(config.admin.listen);
+    xfree(config.admin.token);
 }
 
 static void
@@ -340,10 +362,12 @@ secrets_are_in_nothing_that_is_printed(void **state)
 {
     static const char text[] =
         "kafka: { sasl_password = \"hush-1\"; ssl_key_password = \"hush-2\"; };\n"
-        "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"hush-3\"; } );\n" RULE;
+        "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"hush-3\"; } );\n"
+        "admin: { listen = \"[::]:80\"; token = \"hush-6\"; };\n" RULE;
     static const char wrong[] =
         "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"hush 4\";\n"
-        " timeout = \"${env:TEST_CONFIG_SECRET}\"; } );\n" RULE;
+        " timeout = \"${env:TEST_CONFIG_SECRET}\"; } );\n"
+        "admin: { token = \"hush\\t7\"; };\n" RULE;
     struct config *config = load_good(*state, text);
     char *out = printed(config);
     struct diag diag;
@@ -351,12 +375,13 @@ secrets_are_in_nothing_that_is_printed(void **state)
     assert_null(strstr(out, "hush"));
     assert_non_null(strstr(out, "sasl_password = \"***\";"));
     assert_non_null(strstr(out, "api_key = \"***\";"));
+    assert_non_null(strstr(out, "token = \"***\";"));
     xfree(out);
     config_free(config);
 
     setenv("TEST_CONFIG_SECRET", "hush-5", 1);
     assert_null(load(*state, wrong, CONFIG_SECRETS_REQUIRED, &diag));
-    assert_int_equal(diag.errors, 2);
+    assert_int_equal(diag.errors, 3);
     for (size_t i = 0; i < diag.count; i++)
         assert_null(strstr(diag.items[i].text, "hush"));
     diag_fini(&diag);
@@ -381,14 +406,18 @@ included_files_begin_in_the_folder_of_the_file_and_are_named(void **state)
 static const char full[] =
     "kafka: { bootstrap_servers = \"a:1,b:2\"; group_id = \"$${x} \\\"q\\\" \\\\ \\t\";\n"
     "  start = \"2026-01-31T09:30:00Z\"; session_timeout_ms = 6000; };\n"
-    "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"k\"; timeout = \"90s\"; },\n"
+    "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"k\"; timeout = \"90s\";\n"
+    "    rate_limit = 12.3; hold = true; on_unknown_contact = \"skip\"; },\n"
     "  { name = \"b\"; api = \"rest\"; api_key = \"k\"; base_url = \"http://127.0.0.1:8/x/\"; } "
     ");\n"
     "delivery: { retry_min = \"1s\"; max_pending_bytes = \"1024KiB\"; max_pending_events = 7; };\n"
+    "dead_letter: { topic = \"dead\"; redrive_topic = \"\"; budget = 0.1; };\n"
+    "admin: { listen = \"0.0.0.0:80\"; token = \"t\"; allow_public = true; };\n"
     "log: { level = \"debug\"; };\n"
     "email = \"${email | lower}\";\n"
     "tables: { t = ( (\"a\", \"b\") ); u: { c = \"d\"; }; };\n"
     "rules: ( { name = \"r \\\"1\\\"\"; topics = [ \"t\" ]; account = \"a\"; when = \"a == 'b'\";\n"
+    "    max_age = \"36h\";\n"
     "    identify: { customFields = ( (\"A b\", \"$${ ${c}\") ); tags = [ \"x\", \"y ${z}\" ]; }; "
     "},\n"
     "  { name = \"s\"; topics = ( \"t\", \"^u\" ); account = \"b\"; stop = true; enabled = false; "
@@ -411,6 +440,10 @@ what_is_printed_reads_back_as_the_same(void **state)
     assert_int_equal(config->kafka.start_ms, INT64_C(1769851800000));
     assert_string_equal(config->kafka.group_id, "${x} \"q\" \\ \t");
     assert_string_equal(config->accounts[1].base_url, "http://127.0.0.1:8/x");
+    assert_true(config->accounts[0].rate_limit == 12.3);
+    assert_true(config->accounts[0].hold);
+    assert_true(config->dead_letter.budget == 0.1);
+    assert_string_equal(config->dead_letter.redrive_topic, "");
     config_free(config);
     xfree(first);
     xfree(second);
@@ -440,7 +473,8 @@ the_rules_part_fills_the_spec_with_places(void **state)
     assert_int_equal(spec.rule_count, 2);
     rule = &spec.rules[0];
     assert_string_equal(rule->name.text, "r \"1\"");
-    assert_int_equal(rule->name.at.line, 9);
+    assert_int_equal(rule->name.at.line, 12);
+    assert_int_equal(rule->max_age_ms, 36 * 60 * 60 * 1000);
     assert_string_equal(rule->name.at.file, file);
     assert_int_equal(rule->topics.count, 1);
     assert_string_equal(rule->when.text, "a == 'b'");
@@ -449,11 +483,12 @@ the_rules_part_fills_the_spec_with_places(void **state)
     assert_false(rule->track.present);
     assert_int_equal(rule->identify.custom_fields.count, 1);
     assert_string_equal(rule->identify.custom_fields.items[0].name.text, "A b");
-    assert_int_equal(rule->identify.custom_fields.items[0].value.at.line, 10);
+    assert_int_equal(rule->identify.custom_fields.items[0].value.at.line, 14);
     assert_int_equal(rule->identify.tags.count, 2);
     assert_false(rule->stop || rule->disabled);
     rule = &spec.rules[1];
     assert_int_equal(rule->topics.count, 2);
+    assert_int_equal(rule->max_age_ms, 0);
     assert_true(rule->stop && rule->disabled);
     diag_fini(&diag);
     source_free(source);
@@ -468,7 +503,7 @@ expect_first(struct folder *folder, const char *text, const char *path)
     struct mapping mapping;
 
     mapping_init(&mapping);
-    assert_int_equal(ruleset_map(config->rules, &event, &mapping), MAP_NOT_RENDERED);
+    assert_int_equal(ruleset_map(config->rules, &event, 0, &mapping), MAP_NOT_RENDERED);
     if (!strstr(mapping.reason, path))
         fail_msg("%s\n  is not about %s", mapping.reason, path);
     mapping_fini(&mapping);
@@ -599,6 +634,131 @@ a_base_url_is_http_or_https_with_a_host(void **state)
         assert_int_equal(address_check(good[i], &plaintext, &err), 0);
         assert_false(plaintext);
     }
+}
+
+static void
+where_to_listen_is_an_address_and_a_port(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "9464",
+        ":9464",
+        "*:9464",
+        "host:9464",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "::1:9464",
+        "[::1]",
+        "[]:1",
+        "[::1:80",
+        "[127.0.0.1]:80",
+        "127.1:80",
+        "[localhost]:80",
+        "[",
+        "[]",
+        "[:",
+        "[::1]9464",
+        "localhost:65536",
+        "::",
+        "0.0.0.0:80:1",
+        "1.2.3.4:-1",
+        "[fe80::1%eth0]:80",
+        "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:80",
+    };
+    static const struct {
+        const char *text, *host;
+        bool ipv6, loopback;
+        uint16_t port;
+    } good[] = {
+        {"127.0.0.1:9464", "127.0.0.1", false, true, 9464},
+        {"127.255.255.254:0", "127.255.255.254", false, true, 0},
+        {"localhost:80", "127.0.0.1", false, true, 80},
+        {"LOCALHOST:80", "127.0.0.1", false, true, 80},
+        {"[::1]:65535", "::1", true, true, 65535},
+        {"0.0.0.0:1", "0.0.0.0", false, false, 1},
+        {"10.0.0.1:1", "10.0.0.1", false, false, 1},
+        {"[::]:1", "::", true, false, 1},
+        {"[::ffff:10.0.0.1]:1", "::ffff:10.0.0.1", true, false, 1},
+    };
+    struct listen_address address;
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        if (address_listen(wrong[i], &address, &err) == 0)
+            fail_msg("taken: %s", wrong[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(address_listen(good[i].text, &address, &err), 0);
+        assert_string_equal(address.host, good[i].host);
+        assert_int_equal(address.ipv6, good[i].ipv6);
+        assert_int_equal(address.loopback, good[i].loopback);
+        assert_int_equal(address.port, good[i].port);
+    }
+}
+
+static void
+what_other_machines_reach_needs_a_token_or_a_word(void **state)
+{
+    static const struct {
+        const char *admin;
+        bool good;
+    } table[] = {
+        {"", true},
+        {"listen = \"\";", true},
+        {"listen = \"0.0.0.0:80\";", false},
+        {"listen = \"0.0.0.0:80\"; token = \"\";", false},
+        {"listen = \"0.0.0.0:80\"; token = \"${env:TEST_CONFIG_EMPTY}\";", false},
+        {"listen = \"0.0.0.0:80\"; token = \"x\";", true},
+        {"listen = \"0.0.0.0:80\"; allow_public = true;", true},
+        {"listen = \"0.0.0.0:80\"; allow_public = false;", false},
+    };
+    struct diag diag;
+
+    setenv("TEST_CONFIG_EMPTY", "", 1);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *text = xasprintf("admin: { %s };\n" ACCOUNT RULE, table[i].admin);
+        struct config *config = load(*state, text, CONFIG_SECRETS_REQUIRED, &diag);
+
+        assert_int_equal(config != NULL, table[i].good);
+        assert_int_equal(diag.errors, !table[i].good);
+        config_free(config);
+        diag_fini(&diag);
+        xfree(text);
+    }
+    /* A token that is not known here is not missed. */
+    config_free(load(*state,
+                     "admin: { listen = \"0.0.0.0:80\"; token = \"${env:TEST_CONFIG_NOT_SET}\"; "
+                     "};\n" ACCOUNT RULE,
+                     CONFIG_SECRETS_OPTIONAL, &diag));
+    assert_int_equal(diag.errors, 0);
+    assert_int_equal(diag.count, 1);
+    diag_fini(&diag);
+}
+
+static void
+no_rule_reads_the_topics_of_dead_letters(void **state)
+{
+    static const char rules[] =
+        "rules: ( { name = \"r\"; stop = true;\n topics = [ \"t\",\n \"sendx-worker.redrive\", "
+        "\"^sendx-worker\" ]; },\n"
+        "{ name = \"s\"; stop = true; enabled = false;\n topics = ( "
+        "\"sendx-worker.dead-letter\" ); } );\n";
+    static const char other[] =
+        "dead_letter: { topic = \"dead\"; redrive_topic = \"\"; };\n" ACCOUNT;
+    char *text = xasprintf("%s%s", ACCOUNT, rules);
+    struct diag diag;
+
+    assert_null(load(*state, text, CONFIG_SECRETS_REQUIRED, &diag));
+    assert_int_equal(diag.errors, 2);
+    assert_non_null(strstr(diag.items[0].text, ":4: error: rules[0].topics[1]: "));
+    assert_non_null(strstr(diag.items[1].text, ":6: error: rules[1].topics[0]: "));
+    diag_fini(&diag);
+    xfree(text);
+    text = xasprintf("%s%s", other, rules);
+    config_free(load_good(*state, text));
+    xfree(text);
 }
 
 static void
@@ -734,6 +894,9 @@ main(void)
         TEST(durations_and_sizes_read_back_as_they_are_printed),
         TEST(only_whole_numbers_with_a_unit_are_durations),
         TEST(a_base_url_is_http_or_https_with_a_host),
+        TEST(where_to_listen_is_an_address_and_a_port),
+        TEST(what_other_machines_reach_needs_a_token_or_a_word),
+        TEST(no_rule_reads_the_topics_of_dead_letters),
         TEST(a_misspelt_name_finds_its_neighbour_and_a_strange_one_none),
         TEST(findings_are_sorted_by_file_and_line_and_otherwise_stay),
         TEST(a_spoilt_file_is_refused_or_read_and_never_worse),

@@ -738,6 +738,86 @@ many_rules_load_and_an_event_meets_those_of_its_topic(void **state)
 }
 
 static void
+an_event_past_the_age_of_a_rule_does_not_match_it_and_is_counted(void **state)
+{
+    const int64_t hour_ms = 60 * 60 * 1000;
+    static const char payload[] = "{" WHO "}";
+    static const char both[] = "track {" WHO ",\"addTags\":[\"fresh\"]} "
+                               "track {" WHO ",\"addTags\":[\"any\"]}";
+    static const char one[] = "track {" WHO ",\"addTags\":[\"any\"]}";
+    const struct {
+        int64_t timestamp_ms;
+        const char *calls;
+        uint64_t too_old;
+    } table[] = {
+        {WALL_MS, both, 0},
+        {WALL_MS - hour_ms, both, 0},
+        {WALL_MS - hour_ms - 1, one, 1},
+        {WALL_MS + 1000 * hour_ms, both, 0},
+        {EVENT_NO_TIME, both, 0},
+        {0, one, 1},
+        {-2, one, 1},
+        {INT64_MIN, one, 1},
+        {INT64_MAX, both, 0},
+    };
+    struct spec_rule rules[] = {
+        {.name = T("a"),
+         .topics = TOPIC,
+         .max_age_ms = hour_ms,
+         TRACK(.add_tags = TEXTS(T("fresh")))},
+        {.name = T("b"), .topics = TOPIC, TRACK(.add_tags = TEXTS(T("any")))},
+        {.name = T("c"), .topics = TEXTS(T("u")), .max_age_ms = INT64_MAX, .stop = true},
+    };
+    struct spec_ruleset spec = {.email = T("${email}"), .rules = rules, .rule_count = 3};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, &spec);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct event event = {.topic = "t",
+                              .timestamp_ms = table[i].timestamp_ms,
+                              .payload = payload,
+                              .payload_len = strlen(payload)};
+
+        assert_string_equal(bench_map_event(&bench, &event), table[i].calls);
+        assert_int_equal(bench.mapping.too_old, table[i].too_old);
+    }
+    /* The longest age there is; and the count begins anew with each event. */
+    assert_string_equal(bench_map(&bench, "u", payload), "no_call");
+    assert_int_equal(bench.mapping.too_old, 0);
+    bench_close(&bench);
+}
+
+static void
+a_rule_that_is_too_late_neither_stops_nor_fails_nor_matches(void **state)
+{
+    static const char payload[] = "{" WHO ",\"list\":5}";
+    struct spec_rule rules[] = {
+        {.name = T("a"), .topics = TOPIC, .max_age_ms = 1, .stop = true},
+        {.name = T("b"),
+         .topics = TOPIC,
+         .max_age_ms = 1,
+         .for_each = T("list"),
+         TRACK(.add_tags = TEXTS(T("x")))},
+    };
+    struct spec_ruleset spec = {.email = T("${email}"), .rules = rules, .rule_count = 2};
+    struct event event = {.topic = "t",
+                          .timestamp_ms = WALL_MS - 2,
+                          .payload = payload,
+                          .payload_len = strlen(payload)};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, &spec);
+    assert_string_equal(bench_map_event(&bench, &event), "no_match");
+    assert_int_equal(bench.mapping.too_old, 2);
+    event.timestamp_ms = WALL_MS;
+    assert_string_equal(bench_map_event(&bench, &event), "no_call");
+    assert_int_equal(bench.mapping.too_old, 0);
+    bench_close(&bench);
+}
+
+static void
 topics_without_end_do_not_fill_the_memory(void **state)
 {
     struct spec_rule rule = {.name = T("r"), .topics = TEXTS(T("^user\\.")), .stop = true};
@@ -785,6 +865,8 @@ main(void)
         cmocka_unit_test(many_long_tags_are_bounded),
         cmocka_unit_test(matches_given_up_are_counted),
         cmocka_unit_test(reasons_hold_no_value_of_the_event_and_fit),
+        cmocka_unit_test(an_event_past_the_age_of_a_rule_does_not_match_it_and_is_counted),
+        cmocka_unit_test(a_rule_that_is_too_late_neither_stops_nor_fails_nor_matches),
         cmocka_unit_test(many_rules_load_and_an_event_meets_those_of_its_topic),
         cmocka_unit_test(topics_without_end_do_not_fill_the_memory),
     };

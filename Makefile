@@ -36,7 +36,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test
 SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
-.PHONY: all help check test demo demo-live simulate unit golden layers banned format format-check \
+.PHONY: all help check test acceptance demo demo-live simulate unit golden layers banned format format-check \
         lint docs bench-quick demo-asan demo-valgrind clean
 .SECONDARY:
 
@@ -46,7 +46,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(BUILD)/sendx-worker: $(WORKER)
-	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka libcurl jansson libconfig libpcre2-8) -lm
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka libcurl jansson libconfig libpcre2-8 libmicrohttpd) -lm
 
 $(BUILD)/sendx-sandbox: $(SANDBOX)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka jansson libmicrohttpd) -lm
@@ -60,6 +60,10 @@ $(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
 $(BUILD)/unit/test_http: LIBS += libcurl
 $(BUILD)/unit/test_kafka: $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge))
 $(BUILD)/unit/test_kafka: LIBS += rdkafka
+$(BUILD)/unit/test_dead_letter: $(addprefix $(BUILD)/src/edge/,dead_letter.o kafka_handle.o kafka_log.o)
+$(BUILD)/unit/test_dead_letter: LIBS += rdkafka
+$(BUILD)/unit/test_admin: $(BUILD)/src/edge/admin.o
+$(BUILD)/unit/test_admin: LIBS += libmicrohttpd
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_service: $(addprefix $(BUILD)/src/sandbox/,fault.o journal.o service.o store.o text.o)
@@ -107,12 +111,17 @@ demo-only: all
 
 # ---- checks: under 30 s, no network ----
 
-SEEDS ?= 500
+SEEDS ?= 2000
 FIRST ?= 1
 
 test: ## everything, real Kafka included; installs what is missing
 	@./deps test
 	@tests/run
+
+acceptance: ## the long forms of the failure tests, about half an hour; results in build/acceptance
+	@./deps test
+	@$(MAKE) --no-print-directory all
+	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini
 
 check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, unit, golden, simulation, format
 	@tests/check $(BUILD)

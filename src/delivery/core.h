@@ -6,12 +6,14 @@
  * drives exactly what the worker drives.
  *
  * The life of an event: core_open takes the offset into the partition's ledger and holds one
- * reference; core_add gives it calls, each holding one; core_close drops the first. The event is
- * finished when the last reference is dropped. The life of a call:
+ * reference; core_add gives it calls, each holding one; core_close drops the first. When the last
+ * reference is dropped the event is finished, or, if a call of it failed for good, becomes a dead
+ * letter and is finished by the broker's report. The life of a call:
  *
- *     queued -> ready -> in flight -> done
- *                 ^          |-> waiting (tried again at its time)
- *                 '----------'   '-> held (refused for good: stays at the head of its lane)
+ *     queued -> ready -> in flight -> delivered
+ *                 ^          |-> waiting: tried again at its time
+ *                 '----------'   |-> refused: until it may become a dead letter; its lane waits
+ *                                '-> failed: part of its event's dead letter
  */
 #ifndef DELIVERY_CORE_H
 #define DELIVERY_CORE_H
@@ -21,6 +23,9 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "delivery/gate.h"
+#include "rules/event.h"
+#include "sendx/account.h"
 #include "sendx/call.h"
 #include "sendx/verdict.h"
 
@@ -31,14 +36,18 @@ struct core_job;   /* a call that is not finished */
 
 struct core_limits {
     int64_t retry_min_ms, retry_max_ms;
+    int64_t retry_for_ms;          /* a call's age of attempts, holds not counted */
     int64_t max_events, max_bytes; /* pending, all partitions together */
+    bool dead_letters;             /* false: what is refused is held */
+    double budget;                 /* of dead letters, see delivery/budget.h */
 };
 
 /*      id, name, how an event ended */
-#define EVENT_OUTCOME_TABLE(X)                                      \
-    X(DELIVERED, "delivered", "every call of it was delivered")     \
-    X(NO_MATCH, "no_match", "no rule matched")                      \
-    X(SKIPPED, "skipped", "a tombstone, or matched without a call") \
+#define EVENT_OUTCOME_TABLE(X)                                           \
+    X(DELIVERED, "delivered", "every call of it was delivered")          \
+    X(NO_MATCH, "no_match", "no rule matched")                           \
+    X(SKIPPED, "skipped", "a tombstone, or matched without a call")      \
+    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic") \
     X(GIVEN_BACK, "given_back", "left to the partition's next owner")
 
 #define X(id, name, doc) EVENT_##id,
@@ -54,7 +63,11 @@ struct core_counts {
 
 /* How full it is, for logs, metrics and tests. */
 struct core_gauges {
-    size_t events, lanes, ready, in_flight, waiting, held;
+    size_t events, lanes, ready, in_flight, waiting;
+    size_t refused;       /* calls that wait to become part of a dead letter */
+    size_t unmapped;      /* events that wait for the same */
+    size_t letters;       /* on their way to the topic, or waiting for it */
+    size_t large_letters; /* of them, too large for the broker */
     int64_t bytes;
 };
 
@@ -67,8 +80,9 @@ struct core_offset {
 struct core *core_new(const struct core_limits *limits, uint64_t seed) MUSTCHECK;
 void core_free(struct core *core); /* whatever is in it is forgotten; NULL is accepted */
 
-/* At most MAX_IN_FLIGHT calls of ACCOUNT at once. An account has 0 until this is said. */
-void core_set_account(struct core *core, unsigned account, int max_in_flight);
+/* ACCOUNT's limits, at first and whenever they change. Before that nothing of it starts. */
+void core_set_account(struct core *core, unsigned account, const struct gate_limits *limits,
+                      enum unknown_contact unknown, int64_t now);
 
 /* Parts. COMMITTED is the group's committed offset, or -1 when it has none: then START is committed
  * even if nothing is read. USER is handed back in core_offset. */
@@ -78,66 +92,135 @@ struct core_part *core_assign(struct core *core, int64_t start, int64_t committe
  * its share; a held event; a drain. */
 bool core_has_room(const struct core *core, const struct core_part *part);
 
-/* Events. BYTES is the record's size; it and the calls' count towards the limits. */
-struct core_event *core_open(struct core *core, struct core_part *part, int64_t offset,
-                             size_t bytes);
+/* Events. RECORD is copied; its size and the calls' count towards the limits. */
+struct core_event *core_open(struct core *core, struct core_part *part, const struct event *record);
 
 /* Queues *CALL behind the earlier calls of its contact; takes it over and clears *CALL. */
 void core_add(struct core *core, struct core_event *event, struct call **call);
 
 /* No more calls come. OUTCOME is how the event ends once its calls are delivered. */
-void core_close(struct core *core, struct core_event *event, enum event_outcome outcome);
+void core_close(struct core *core, struct core_event *event, enum event_outcome outcome,
+                int64_t now);
 
-/* In place of core_close, for an event that cannot be mapped: it stays unfinished, and its part is
- * not read further. It must have no calls. */
-void core_hold(struct core *core, struct core_event *event);
+/* In place of core_close, for an event that cannot be mapped, without calls: it becomes a dead
+ * letter with REASON (copied). True: at once. False: when it may; until then its part is not read
+ * further. */
+bool core_refuse(struct core *core, struct core_event *event, const char *reason, int64_t now);
 
 /* Calls. The next one whose turn has come, now in flight, or NULL. */
-struct core_job *core_next(struct core *core);
+struct core_job *core_next(struct core *core, int64_t now);
+
+/* What is to be sent for it: its call, or first an identify that creates its contact. */
 const struct call *core_job_call(const struct core_job *job);
 unsigned core_job_attempts(const struct core_job *job); /* those that ended, 0 on the first try */
 void *core_job_user(const struct core_job *job);        /* of its part; NULL when that is gone */
 int64_t core_job_offset(const struct core_job *job);
 
-/* What core_settle did with the call. */
-enum settled { SETTLED_DONE, SETTLED_WAITING, SETTLED_HELD, SETTLED_FORGOTTEN };
+/* What came back for a call. */
+struct settlement {
+    enum verdict verdict;
+    int status;            /* HTTP, 0: none */
+    bool congestion;       /* 429, 503 or a timeout */
+    int64_t not_before_ms; /* Retry-After, absolute; 0: none */
+    const char *reason;    /* for people, masked; copied where it is kept */
+};
 
-/* The reply to JOB, which must be in flight and is not to be used afterwards. NOT_BEFORE_MS: no
- * earlier than this (0: no wish). */
-enum settled core_settle(struct core *core, struct core_job *job, enum verdict verdict,
-                         int64_t not_before_ms, int64_t now);
+/*      id, name, what core_settle did with the call */
+#define SETTLED_TABLE(X)                                                                           \
+    X(DONE, "done", "delivered")                                                                   \
+    X(SKIPPED, "skipped", "a track of an unknown contact, left out as configured")                 \
+    X(CREATED, "created", "its contact was created, now its own turn comes")                       \
+    X(WAITING, "waiting", "tried again")                                                           \
+    X(FAILED, "failed", "part of a dead letter")                                                   \
+    X(REFUSED, "refused", "is to become part of a dead letter and may not yet; its contact waits") \
+    X(FORGOTTEN, "forgotten", "its event was given back meanwhile")
 
-/* Time. Moves the calls whose waiting is over. */
+#define X(id, name, doc) SETTLED_##id,
+enum settled { SETTLED_TABLE(X) SETTLED_COUNT };
+#undef X
+
+/* JOB must be in flight and is not to be used afterwards. */
+enum settled core_settle(struct core *core, struct core_job *job,
+                         const struct settlement *settlement, int64_t now);
+
+/* Dead letters. The next event that is to be stored, or NULL; it stays core's, and core_letter_done
+ * must be told how it ended. */
+struct core_event *core_letter_next(struct core *core, int64_t now);
+
+struct core_failure {
+    struct call *call;
+    size_t index; /* of the call within its event */
+    enum verdict verdict;
+    int status;
+    char *reason;
+    unsigned attempts;
+    int64_t first_ms, last_ms; /* tries, in `now` */
+};
+
+const struct event *core_letter_record(const struct core_event *event);
+const char *
+core_letter_reason(const struct core_event *event); /* of one that was not mapped, or NULL */
+size_t core_letter_failures(const struct core_event *event, const struct core_failure **ret);
+
+/* After a letter that FAILED no other may be written until one was stored: they wait, with
+ * back-off. One that is TOO_LARGE for the broker waits by itself. */
+enum letter_result { LETTER_STORED, LETTER_FAILED, LETTER_TOO_LARGE };
+
+void core_letter_done(struct core *core, struct core_event *event, enum letter_result result,
+                      int64_t now);
+
+/* Lets everything that waits for the budget become dead letters now. Returns how many events that
+ * are. */
+size_t core_admit_all(struct core *core, int64_t now);
+
+/*      id, name, why dead letters wait */
+#define LETTER_HOLD_TABLE(X)                                                               \
+    X(NONE, "none", "they do not")                                                         \
+    X(OFF, "dead_letter_off", "there is no dead-letter topic: dead_letter.topic is empty") \
+    X(FAILING, "dead_letter_unavailable", "the dead-letter topic takes nothing")           \
+    X(BUDGET, "dead_letter_budget", "too large a share of the events fails")               \
+    X(TOO_LARGE, "dead_letter_too_large", "the broker refuses a letter for its size")
+
+#define X(id, name, doc) LETTER_HOLD_##id,
+enum letter_hold { LETTER_HOLD_TABLE(X) LETTER_HOLD_COUNT };
+#undef X
+
+enum letter_hold core_letter_hold(struct core *core, int64_t now); /* NONE where nothing waits */
+const char *letter_hold_name(enum letter_hold hold);
+
+/* Time. Moves what has become due. */
 void core_tick(struct core *core, int64_t now);
-int64_t core_deadline(const struct core *core); /* absolute; CLOCK_NEVER when nothing waits */
+int64_t core_deadline(const struct core *core, int64_t now); /* absolute; CLOCK_NEVER: none */
 
 /* Giving up parts, all of a revocation at once. What has not begun is given back now; an event of
  * which a call was sent is finished, and so is whatever stands before its calls. */
 void core_revoke(struct core *core, struct core_part **parts, size_t count);
-
 void core_revoke_all(struct core *core);
 
 /* Whether nothing of PART (NULL: of any part) is left that could still be finished. */
 bool core_is_drained(struct core *core, const struct core_part *part);
 
 /* The end of draining: gives back what is still unfinished in PART (NULL: in all), so that nothing
- * of it is sent any more. Calls of it still in flight report nothing. */
+ * of it is sent any more. Calls and letters of it still on their way report nothing. */
 void core_abandon(struct core *core, struct core_part *part);
 
-/* The end of a part. What is unfinished is given back; calls of it still in flight report nothing.
- */
+/* The end of a part. What is unfinished is abandoned. */
 void core_release(struct core *core, struct core_part *part);
 
 /* Commits, one at a time. Writes at most CAP offsets of parts that moved since the last stored
- * commit (all parts when ALL) and returns how many; core_committed says how it ended. */
+ * commit and returns how many; unless that is 0, core_committed says how it ended. */
 bool core_commit_is_due(const struct core *core);
+bool core_part_is_committed(const struct core_part *part); /* as far as it is finished */
 size_t core_commit(struct core *core, struct core_offset *offsets, size_t cap);
 void core_committed(struct core *core, bool stored);
-size_t core_part_count(const struct core *core);
+
+/* The parts there are, by their users: writes at most CAP and returns how many there are. */
+size_t core_parts(const struct core *core, void **users, size_t cap);
 
 const struct core_counts *core_part_counts(const struct core_part *part);
 void core_totals(const struct core *core, struct core_counts *ret); /* parts that are gone, too */
 void core_gauges(const struct core *core, struct core_gauges *ret);
+const struct gate *core_gate(const struct core *core, unsigned account); /* borrowed, may be NULL */
 const char *event_outcome_name(enum event_outcome outcome);
 
 /* Checks every invariant that can be checked from inside, by assertions. For tests. */

@@ -2,6 +2,17 @@
 
 #include "delivery/core_state.h"
 
+const char *
+event_outcome_name(enum event_outcome outcome)
+{
+#define X(id, name, doc) name,
+    static const char *const names[] = {EVENT_OUTCOME_TABLE(X)};
+#undef X
+
+    assert((size_t)outcome < ARRAY_LEN(names));
+    return names[outcome];
+}
+
 const struct core_counts *
 core_part_counts(const struct core_part *part)
 {
@@ -17,6 +28,17 @@ core_totals(const struct core *core, struct core_counts *ret)
     }
 }
 
+static size_t
+count_list(const struct list *list)
+{
+    size_t count = 0;
+
+    LIST_EACH(node, list) {
+        count++;
+    }
+    return count;
+}
+
 void
 core_gauges(const struct core *core, struct core_gauges *ret)
 {
@@ -25,18 +47,21 @@ core_gauges(const struct core *core, struct core_gauges *ret)
                                 .ready = core->ready,
                                 .in_flight = core->in_flight,
                                 .waiting = core->waiting,
-                                .held = core->held_count,
+                                .refused = core->refused_count,
+                                .unmapped = core->unmapped_count,
+                                .letters = core->letter_count,
+                                .large_letters = count_list(&core->large_letters),
                                 .bytes = core->bytes};
 }
 
 static void
 check_job(const struct core_job *job)
 {
-    bool is_head = core_heads_lanes(job);
+    bool is_head = core_job_heads_lanes(job);
 
     assert(job->entry_count >= 1 && job->entry_count <= JOB_ENTRIES);
     assert((job->state == JOB_QUEUED) == !is_head); /* one in flight per contact */
-    assert(heap_has(&job->timer) == (job->state == JOB_WAITING));
+    assert(heap_has(&job->timer) == (job->state == JOB_WAITING || job->state == JOB_READY));
 }
 
 static void
@@ -54,7 +79,7 @@ check_part(const struct core_part *part)
         struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
 
         assert(event->slot.offset > offset && event->slot.offset < part->ledger.next);
-        assert(event->refs > 0);
+        assert(event->refs > 0 || event->letter >= LETTER_QUEUED);
         offset = event->slot.offset;
         events++;
         LIST_EACH(job_node, &event->jobs) {
@@ -71,6 +96,4 @@ core_check(const struct core *core)
     LIST_EACH(node, &core->parts) {
         check_part(CONTAINER_OF(node, struct core_part, node));
     }
-    for (size_t i = 0; i < core->account_count; i++)
-        assert(core->accounts[i]->in_flight_count <= core->accounts[i]->max_in_flight);
 }

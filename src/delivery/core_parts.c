@@ -20,8 +20,14 @@ core_assign(struct core *core, int64_t start, int64_t committed, void *user)
 }
 
 size_t
-core_part_count(const struct core *core)
+core_parts(const struct core *core, void **users, size_t cap)
 {
+    size_t count = 0;
+
+    LIST_EACH(node, &core->parts) {
+        if (count < cap)
+            users[count++] = CONTAINER_OF(node, struct core_part, node)->user;
+    }
     return core->part_count;
 }
 
@@ -77,7 +83,8 @@ keep_begun(struct core_part **parts, size_t count)
         LIST_EACH(node, &parts[i]->ledger.slots) {
             struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
 
-            event->keep = event->begun;
+            event->keep |=
+                event->begun || event->letter == LETTER_OUT; /* some may be kept already */
             if (event->keep)
                 list_push_back(&todo, &event->todo_node);
         }
@@ -99,7 +106,7 @@ core_revoke(struct core *core, struct core_part **parts, size_t count)
             struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
 
             if (!event->keep)
-                core_give_back(core, event);
+                core_event_give_back(core, event);
         }
     }
 }
@@ -126,7 +133,7 @@ mark_stuck(struct core *core)
 
     core->stuck_round++;
     list_init(&todo);
-    LIST_EACH(node, &core->held) {
+    LIST_EACH(node, &core->refused) {
         struct core_job *job = CONTAINER_OF(node, struct core_job, state_node);
 
         job->stuck_round = core->stuck_round;
@@ -157,6 +164,10 @@ is_stuck(const struct core *core, const struct core_event *event)
 {
     if (event->in_flight)
         return false;
+    if (event->letter == LETTER_QUEUED || event->letter == LETTER_OUT)
+        return core->letters_failed > 0 && event->letter == LETTER_QUEUED;
+    if (event->letter == LETTER_UNMAPPED || event->letter == LETTER_LARGE)
+        return true;
     LIST_EACH(node, &event->jobs) {
         if (CONTAINER_OF(node, struct core_job, event_node)->stuck_round == core->stuck_round)
             return true;
@@ -203,7 +214,7 @@ abandon(struct core *core, struct core_part *part)
 {
     part->revoked = true;
     LIST_EACH(node, &part->ledger.slots) {
-        core_give_back(core, CONTAINER_OF(node, struct core_event, slot.node));
+        core_event_give_back(core, CONTAINER_OF(node, struct core_event, slot.node));
     }
 }
 
@@ -235,6 +246,12 @@ static bool
 has_moved(const struct core_part *part)
 {
     return ledger_watermark(&part->ledger) != part->committed;
+}
+
+bool
+core_part_is_committed(const struct core_part *part)
+{
+    return !has_moved(part);
 }
 
 bool

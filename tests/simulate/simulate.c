@@ -27,24 +27,38 @@ enum {
     EVENTS_MAX = 60,
     CALLS_MAX = 3,
     CONTACTS_MAX = 8,
+    ACCOUNTS = 2, /* of contact c: c % ACCOUNTS */
     WORKERS_MAX = 3,
     FLIGHTS_MAX = 256,
     DRAIN_MS = 2000,
-    FAULTS_MS = 60 * 1000, /* how long faults go on */
-    HANG_MS = 1800 * 1000  /* when a run that does not end is a violation */
+    LETTERS_MAX = 256,
+    FAULTS_MS = 3 * 3600 * 1000, /* how long faults go on, at most */
+    RETRY_FOR_MS = 600 * 1000,
+    HANG_MS = 48 * 3600 * 1000 /* when a run that does not end is a violation */
+};
+
+/* What is wrong with a call itself, whatever the API's state is. */
+enum poison {
+    SOUND,
+    POISON_REFUSED,   /* 422 */
+    POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
+    POISON_BREAKS     /* 500 each time */
 };
 
 struct sim_call {
     int contact, new_contact; /* new_contact: -1 unless it renames */
-    bool poison;              /* refused for good until everything is mended */
-    bool sent, delivered;
+    enum poison poison;
+    bool unknown; /* a track whose contact must be created first */
+    bool sent, delivered, refused;
 };
 
 struct sim_event {
     int64_t offset;
     struct sim_call calls[CALLS_MAX];
     int call_count;
-    bool unmappable; /* until everything is mended */
+    int64_t arrives_ms;
+    bool unmappable;
+    bool lettered;   /* stored in the dead-letter topic */
     bool may_repeat; /* a crash, a loss or a stuck hand-over excuses another sending */
 };
 
@@ -57,6 +71,17 @@ struct sim_partition {
     int target;
 };
 
+/* What the API does to every call of an account for a while. */
+enum mode {
+    MODE_FINE,
+    MODE_FLAKY,
+    MODE_SLOW,
+    MODE_OUTAGE,
+    MODE_KEY_REFUSED,
+    MODE_THROTTLED,
+    MODES
+};
+
 enum hand_over { OWNED, DRAINING, COMMITTING };
 
 struct sim_worker {
@@ -67,7 +92,8 @@ struct sim_worker {
     enum hand_over hand_over;
     int64_t drain_until_ms;
     bool hit_deadline;
-    bool stopping;
+    int64_t max_events, max_bytes;
+    int64_t not_before_ms[ACCOUNTS]; /* the latest Retry-After it was given */
     /* the commit that is out */
     bool commit_out, commit_fails;
     int64_t commit_due_ms, commit_next_ms;
@@ -80,7 +106,17 @@ struct sim_flight {
     int worker; /* -1: the worker died */
     int partition, event, call;
     int64_t due_ms;
-    enum verdict verdict;
+    bool creates;
+    struct settlement settlement;
+};
+
+struct sim_letter {
+    struct core_event *event;
+    struct core *core;
+    int worker; /* -1: the worker died */
+    int partition, at;
+    int64_t due_ms;
+    bool fails;
 };
 
 static struct sim {
@@ -92,12 +128,19 @@ static struct sim {
     struct sim_worker workers[WORKERS_MAX];
     struct sim_flight flights[FLIGHTS_MAX];
     int flight_count;
+    struct sim_letter letters[LETTERS_MAX];
+    int letter_count;
+    enum mode modes[ACCOUNTS];
+    int64_t mode_until_ms[ACCOUNTS];
+    bool topic_down; /* the dead-letter topic */
+    int64_t topic_until_ms, disturb_ms, faults_until_ms;
     bool faults;
     bool violated;
-    uint64_t calls_sent, repeats, hand_overs, crashes;
+    uint64_t calls_sent, repeats, hand_overs, crashes, lettered;
 } sim;
 
-static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes;
+static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered;
+static int64_t total_ms;
 
 static bool
 chance(unsigned percent)
@@ -121,27 +164,67 @@ pick(int below)
 
 /* ---- the world ---- */
 
+static int
+pick_contact(int account)
+{
+    int contact = pick(sim.contact_count);
+
+    return account < 0 || contact % ACCOUNTS == account ? contact : account;
+}
+
+static enum poison
+pick_poison(void)
+{
+    static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_BREAKS};
+
+    return poisons[pick((int)ARRAY_LEN(poisons))];
+}
+
 static void
-make_event(struct sim_event *event, int64_t offset, bool with_stuck)
+make_event(struct sim_event *event, int64_t offset, bool with_poison)
 {
     *event = (struct sim_event){.offset = offset, .call_count = pick(CALLS_MAX + 1)};
-    if (with_stuck && chance(1)) {
+    event->arrives_ms = chance(30) ? 0 : pick((int)sim.faults_until_ms);
+    if (with_poison && chance(1)) {
         event->unmappable = true;
         event->call_count = 1;
     }
     for (int i = 0; i < event->call_count; i++) {
         struct sim_call *call = &event->calls[i];
 
-        call->contact = i && chance(60) ? event->calls[0].contact : pick(sim.contact_count);
-        call->new_contact = chance(6) ? pick(sim.contact_count) : -1;
-        call->poison = with_stuck && chance(1);
+        call->contact = i && chance(60) ? event->calls[0].contact : pick_contact(-1);
+        call->new_contact = chance(6) ? pick_contact(call->contact % ACCOUNTS) : -1;
+        call->unknown = call->new_contact < 0 && chance(5);
+        if (with_poison && chance(2))
+            call->poison = pick_poison();
     }
+}
+
+static int
+later(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Events of a partition arrive in the order of their offsets. */
+static void
+sort_arrivals(struct sim_partition *partition)
+{
+    int64_t arrivals[EVENTS_MAX];
+
+    for (int e = 0; e < partition->count; e++)
+        arrivals[e] = partition->events[e].arrives_ms;
+    qsort(arrivals, (size_t)partition->count, sizeof(arrivals[0]), later);
+    for (int e = 0; e < partition->count; e++)
+        partition->events[e].arrives_ms = arrivals[e];
 }
 
 static void
 make_world(uint64_t seed)
 {
-    bool with_stuck;
+    bool with_poison;
 
     memset(&sim, 0, sizeof(sim));
     sim.seed = seed;
@@ -150,7 +233,8 @@ make_world(uint64_t seed)
     sim.contact_count = 1 + pick(CONTACTS_MAX);
     sim.worker_count = 1 + pick(WORKERS_MAX);
     sim.faults = true;
-    with_stuck = chance(40);
+    sim.faults_until_ms = 60 * 1000 + pick(FAULTS_MS);
+    with_poison = chance(60);
     for (int p = 0; p < sim.partition_count; p++) {
         struct sim_partition *partition = &sim.partitions[p];
         int64_t offset = pick(1000);
@@ -159,16 +243,19 @@ make_world(uint64_t seed)
         partition->committed = -1;
         partition->count = 1 + pick(EVENTS_MAX);
         for (int e = 0; e < partition->count; e++) {
-            make_event(&partition->events[e], offset, with_stuck);
+            make_event(&partition->events[e], offset, with_poison);
             offset += chance(10) ? 1 + pick(50) : 1; /* compaction, transaction markers */
         }
         partition->end = partition->events[partition->count - 1].offset + 1;
+        sort_arrivals(partition);
     }
 }
 
 static bool
 is_finished(const struct sim_event *event)
 {
+    if (event->lettered)
+        return true;
     for (int i = 0; i < event->call_count; i++) {
         if (!event->calls[i].delivered)
             return false;
@@ -193,63 +280,121 @@ share_contact(const struct sim_call *a, const struct sim_call *b)
 static void
 worker_start(struct sim_worker *worker)
 {
-    struct core_limits limits = {
-        .retry_min_ms = 50, .retry_max_ms = 2000, .max_events = 1 + pick(60), .max_bytes = 1 << 20};
+    struct core_limits limits = {.retry_min_ms = 50,
+                                 .retry_max_ms = 20000,
+                                 .retry_for_ms = RETRY_FOR_MS,
+                                 .max_events = 1 + pick(60),
+                                 .max_bytes = 4096 + pick(1 << 18),
+                                 .dead_letters = true,
+                                 .budget = 0.05};
 
     memset(worker, 0, sizeof(*worker));
+    worker->max_events = limits.max_events;
+    worker->max_bytes = limits.max_bytes;
     worker->core = core_new(&limits, rng_next(&sim.rng));
-    core_set_account(worker->core, 0, 1 + pick(16));
-    core_set_account(worker->core, 1, 1 + pick(4));
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        struct gate_limits gate = {.max_in_flight = 1 + pick(16),
+                                   .rate = chance(20) ? 1 + pick(50) : 0,
+                                   .probe_min_ms = 250,
+                                   .probe_max_ms = 30000};
+
+        core_set_account(worker->core, account, &gate, UNKNOWN_CREATE, sim.now);
+    }
 }
 
+static const char *
+address_of(struct call *call, char letter, int contact)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%c%d@example.com", letter, contact);
+    return arena_text(&call->arena, text, strlen(text));
+}
+
+/* The rule's name is how the false API knows a call again. */
 static struct call *
 make_call(int p, int e, int c)
 {
     const struct sim_call *from = &sim.partitions[p].events[e].calls[c];
-    struct call *call = call_new(CALL_IDENTIFY, 0, "simulated");
-    char text[64];
+    enum call_kind kind = from->unknown ? CALL_TRACK : CALL_IDENTIFY;
+    char rule[64];
+    struct call *call;
 
-    snprintf(text, sizeof(text), "c%d@example.com", from->contact);
-    call->identify.email = arena_text(&call->arena, text, strlen(text));
-    if (from->new_contact >= 0) {
-        snprintf(text, sizeof(text), "C%d@example.com", from->new_contact);
-        call->identify.new_email = arena_text(&call->arena, text, strlen(text));
+    snprintf(rule, sizeof(rule), "%d %d %d", p, e, c);
+    call = call_new(kind, (unsigned)(from->contact % ACCOUNTS), rule);
+    if (kind == CALL_TRACK) {
+        call->track.email = address_of(call, 'c', from->contact);
+        return call;
     }
-    /* How the false API knows the call again. */
-    snprintf(text, sizeof(text), "%d %d %d", p, e, c);
-    call->identify.first_name = arena_text(&call->arena, text, strlen(text));
+    call->identify.email = address_of(call, 'c', from->contact);
+    if (from->new_contact >= 0)
+        call->identify.new_email = address_of(call, 'C', from->new_contact);
     return call;
 }
 
-static void
+/* Whether it read one. */
+static bool
 worker_read(struct sim_worker *worker, int p)
 {
+    static const char payload[] = "{\"some\":\"event of no interest to delivery\"}";
     struct sim_partition *partition = &sim.partitions[p];
-    struct sim_event *from;
+    struct sim_event *from = &partition->events[worker->next[p]];
+    struct event record = {.topic = "simulated",
+                           .partition = p,
+                           .timestamp_ms = EVENT_NO_TIME,
+                           .payload = payload,
+                           .payload_len = sizeof(payload) - 1};
     struct core_event *event;
 
-    if (worker->next[p] >= partition->count || !core_has_room(worker->core, worker->parts[p]))
-        return;
-    from = &partition->events[worker->next[p]++];
-    event = core_open(worker->core, worker->parts[p], from->offset, 100);
+    if (worker->next[p] >= partition->count || from->arrives_ms > sim.now ||
+        !core_has_room(worker->core, worker->parts[p]))
+        return false;
+    worker->next[p]++;
+    record.offset = from->offset;
+    event = core_open(worker->core, worker->parts[p], &record);
     if (from->unmappable) {
-        core_hold(worker->core, event);
-        return;
+        core_refuse(worker->core, event, "cannot be mapped", sim.now);
+        return true;
     }
     for (int c = 0; c < from->call_count; c++) {
         struct call *call = make_call(p, (int)(from - partition->events), c);
 
         core_add(worker->core, event, &call);
     }
-    core_close(worker->core, event, from->call_count ? EVENT_DELIVERED : EVENT_NO_MATCH);
+    core_close(worker->core, event, from->call_count ? EVENT_DELIVERED : EVENT_NO_MATCH, sim.now);
+    return true;
+}
+
+static struct sim_call *
+call_of(const struct sim_flight *flight)
+{
+    return &sim.partitions[flight->partition].events[flight->event].calls[flight->call];
 }
 
 static void
-check_sending(const struct sim_flight *flight)
+check_order(const struct sim_flight *flight)
 {
     struct sim_partition *partition = &sim.partitions[flight->partition];
-    struct sim_event *event = &partition->events[flight->event];
-    struct sim_call *call = &event->calls[flight->call];
+    struct sim_call *call = call_of(flight);
+
+    for (int e = 0; e <= flight->event; e++) {
+        int calls = e == flight->event ? flight->call : partition->events[e].call_count;
+
+        for (int c = 0; c < calls && !partition->events[e].unmappable; c++) {
+            const struct sim_call *before = &partition->events[e].calls[c];
+
+            if (share_contact(before, call) && !before->delivered && !before->refused)
+                VIOLATION("partition %d: event %d call %d overtakes event %d call %d",
+                          flight->partition, flight->event, flight->call, e, c);
+        }
+    }
+}
+
+static void
+check_sending(const struct sim_flight *flight, const struct sim_worker *worker)
+{
+    struct sim_event *event = &sim.partitions[flight->partition].events[flight->event];
+    struct sim_call *call = call_of(flight);
 
     if (call->delivered) {
         sim.repeats++;
@@ -257,55 +402,123 @@ check_sending(const struct sim_flight *flight)
             VIOLATION("partition %d offset %" PRId64 " call %d is sent twice without a reason",
                       flight->partition, event->offset, flight->call);
     }
-    for (int e = 0; e <= flight->event; e++) {
-        int calls = e == flight->event ? flight->call : partition->events[e].call_count;
-
-        for (int c = 0; c < calls; c++) {
-            if (share_contact(&partition->events[e].calls[c], call) &&
-                !partition->events[e].calls[c].delivered)
-                VIOLATION(
-                    "partition %d: offset %" PRId64 " call %d overtakes offset %" PRId64 " call %d",
-                    flight->partition, event->offset, flight->call, partition->events[e].offset, c);
-        }
-    }
+    if (sim.now < worker->not_before_ms[call->contact % ACCOUNTS])
+        VIOLATION("a call starts %" PRId64 " ms before Retry-After",
+                  worker->not_before_ms[call->contact % ACCOUNTS] - sim.now);
     for (int i = 0; i < sim.flight_count; i++) {
         const struct sim_flight *other = &sim.flights[i];
 
-        if (other->worker == flight->worker &&
-            share_contact(&sim.partitions[other->partition].events[other->event].calls[other->call],
-                          call))
+        if (other->worker == flight->worker && share_contact(call_of(other), call))
             VIOLATION("two calls of one contact are in flight");
+    }
+    check_order(flight);
+}
+
+static struct settlement
+reply_to(const struct sim_flight *flight)
+{
+    static const struct settlement done = {.verdict = VERDICT_DONE, .status = 200};
+    const struct sim_call *call = call_of(flight);
+
+    if (flight->creates)
+        return done;
+    if (call->unknown)
+        return (struct settlement){.verdict = VERDICT_UNKNOWN_CONTACT, .status = 404};
+    /* At the end everything is mended but what is refused for good: what always breaks would look
+     * like an outage once nothing else is left. */
+    switch (sim.faults || call->poison == POISON_REFUSED ? call->poison : SOUND) {
+    case POISON_REFUSED:
+        return (struct settlement){.verdict = VERDICT_PERMANENT, .status = 422, .reason = "no"};
+    case POISON_FORBIDDEN:
+        return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 403};
+    case POISON_BREAKS:
+        return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
+    default:
+        return done;
     }
 }
 
+/* What the account's state makes of it. Lost replies are among the flaky ones. */
 static void
+answer(struct sim_flight *flight)
+{
+    int account = call_of(flight)->contact % ACCOUNTS;
+
+    flight->due_ms = sim.now + 1 + pick(chance(90) ? 100 : 1000);
+    flight->settlement = reply_to(flight);
+    switch (sim.faults ? sim.modes[account] : MODE_FINE) {
+    case MODE_FLAKY:
+        if (chance(15))
+            flight->settlement = (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
+        break;
+    case MODE_SLOW:
+        flight->due_ms += pick(30000);
+        if (flight->due_ms > sim.now + 25000)
+            flight->settlement =
+                (struct settlement){.verdict = VERDICT_TRANSIENT, .congestion = true};
+        break;
+    case MODE_OUTAGE:
+        flight->settlement = (struct settlement){
+            .verdict = VERDICT_TRANSIENT, .status = 503, .congestion = chance(50)};
+        break;
+    case MODE_KEY_REFUSED:
+        flight->settlement = (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 401};
+        break;
+    case MODE_THROTTLED:
+        if (chance(60))
+            flight->settlement =
+                (struct settlement){.verdict = VERDICT_THROTTLED,
+                                    .status = 429,
+                                    .congestion = true,
+                                    .not_before_ms = flight->due_ms + 1 + pick(60000)};
+        break;
+    default:
+        break;
+    }
+}
+
+static bool
 worker_send(struct sim_worker *worker)
 {
     struct core_job *job;
+    bool sent = false;
 
-    while (sim.flight_count < FLIGHTS_MAX && (job = core_next(worker->core))) {
-        struct sim_flight flight = {.job = job,
-                                    .core = worker->core,
-                                    .worker = (int)(worker - sim.workers),
-                                    .due_ms = sim.now + 1 + pick(40),
-                                    .verdict = VERDICT_DONE};
-        struct sim_call *call;
+    while (sim.flight_count < FLIGHTS_MAX && (job = core_next(worker->core, sim.now))) {
+        const struct call *from = core_job_call(job);
+        struct sim_flight flight = {
+            .job = job, .core = worker->core, .worker = (int)(worker - sim.workers)};
 
-        sscanf(core_job_call(job)->identify.first_name, "%d %d %d", &flight.partition,
-               &flight.event, &flight.call);
-        call = &sim.partitions[flight.partition].events[flight.event].calls[flight.call];
-        check_sending(&flight);
-        if (sim.faults && call->poison)
-            flight.verdict = VERDICT_PERMANENT;
-        else if (sim.faults && chance(15))
-            flight.verdict = chance(30)   ? VERDICT_THROTTLED
-                             : chance(50) ? VERDICT_CONFIGURATION
-                                          : VERDICT_TRANSIENT;
-        if (sim.faults && chance(3))
-            flight.due_ms += pick(5000); /* slow, or it hangs until its timeout */
-        call->sent = true;
+        sscanf(from->rule, "%d %d %d", &flight.partition, &flight.event, &flight.call);
+        flight.creates = from->kind == CALL_IDENTIFY && call_of(&flight)->unknown;
+        check_sending(&flight, worker);
+        answer(&flight);
+        call_of(&flight)->sent = true;
         sim.calls_sent++;
         sim.flights[sim.flight_count++] = flight;
+        sent = true;
+    }
+    return sent;
+}
+
+static void
+settle(struct sim_flight *flight)
+{
+    struct sim_call *call = call_of(flight);
+    int64_t *not_before_ms = &sim.workers[flight->worker].not_before_ms[call->contact % ACCOUNTS];
+    enum settled settled;
+
+    if (flight->settlement.verdict == VERDICT_DONE && flight->creates)
+        call->unknown = false;
+    else if (flight->settlement.verdict == VERDICT_DONE)
+        call->delivered = true;
+    if (flight->settlement.not_before_ms > *not_before_ms)
+        *not_before_ms = flight->settlement.not_before_ms;
+    settled = core_settle(flight->core, flight->job, &flight->settlement, sim.now);
+    if (settled == SETTLED_FAILED || settled == SETTLED_REFUSED) {
+        if (call->poison == SOUND)
+            VIOLATION("a sound call is refused: partition %d event %d call %d", flight->partition,
+                      flight->event, flight->call);
+        call->refused = true;
     }
 }
 
@@ -314,18 +527,76 @@ settle_due(void)
 {
     for (int i = 0; i < sim.flight_count; i++) {
         struct sim_flight flight = sim.flights[i];
-        struct sim_call *call;
 
         if (flight.due_ms > sim.now)
             continue;
         sim.flights[i--] = sim.flights[--sim.flight_count];
-        if (flight.worker < 0)
+        if (flight.worker >= 0)
+            settle(&flight);
+    }
+}
+
+/* ---- dead letters ---- */
+
+static void
+check_letter(const struct sim_letter *letter)
+{
+    const struct sim_event *event = &sim.partitions[letter->partition].events[letter->at];
+    const struct core_failure *failures;
+    size_t count = core_letter_failures(letter->event, &failures);
+
+    if (!count && !(core_letter_reason(letter->event) && event->unmappable))
+        VIOLATION("a dead letter without a reason");
+    for (size_t i = 0; i < count; i++) {
+        if (event->calls[failures[i].index].poison == SOUND)
+            VIOLATION("a sound call becomes a dead letter");
+    }
+}
+
+static bool
+worker_write_letters(struct sim_worker *worker)
+{
+    struct core_event *event;
+    bool wrote = false;
+
+    while (sim.letter_count < LETTERS_MAX && (event = core_letter_next(worker->core, sim.now))) {
+        const struct event *record = core_letter_record(event);
+        struct sim_letter letter = {.event = event,
+                                    .core = worker->core,
+                                    .worker = (int)(worker - sim.workers),
+                                    .partition = record->partition,
+                                    .due_ms = sim.now + 1 + pick(20),
+                                    .fails = sim.faults && (sim.topic_down || chance(2))};
+
+        while (sim.partitions[letter.partition].events[letter.at].offset != record->offset)
+            letter.at++;
+        check_letter(&letter);
+        sim.letters[sim.letter_count++] = letter;
+        wrote = true;
+    }
+    return wrote;
+}
+
+static void
+letters_due(void)
+{
+    for (int i = 0; i < sim.letter_count; i++) {
+        struct sim_letter letter = sim.letters[i];
+
+        if (letter.due_ms > sim.now)
             continue;
-        call = &sim.partitions[flight.partition].events[flight.event].calls[flight.call];
-        if (flight.verdict == VERDICT_DONE)
-            call->delivered = true;
-        core_settle(flight.core, flight.job, flight.verdict,
-                    flight.verdict == VERDICT_THROTTLED ? sim.now + 1000 : 0, sim.now);
+        sim.letters[i--] = sim.letters[--sim.letter_count];
+        if (letter.worker < 0)
+            continue;
+        if (!letter.fails) {
+            sim.partitions[letter.partition].events[letter.at].lettered = true;
+            sim.lettered++;
+        }
+        core_letter_done(letter.core, letter.event,
+                         !letter.fails ? LETTER_STORED
+                         : chance(10)  ? LETTER_TOO_LARGE
+                                       : LETTER_FAILED,
+                         sim.now);
     }
 }
 
@@ -491,9 +762,11 @@ revoke_step(struct sim_worker *worker)
     }
     if (worker->commit_out)
         return;
-    if (core_commit_is_due(worker->core)) {
-        commit_start(worker);
-        return;
+    for (int p = 0; p < sim.partition_count; p++) {
+        if (worker->leaving[p] && !core_part_is_committed(worker->parts[p])) {
+            commit_start(worker);
+            return;
+        }
     }
     for (int p = 0; p < sim.partition_count; p++) {
         if (worker->leaving[p])
@@ -516,6 +789,10 @@ worker_die(struct sim_worker *worker)
     for (int i = 0; i < sim.flight_count; i++) {
         if (sim.flights[i].worker == w)
             sim.flights[i].worker = -1;
+    }
+    for (int i = 0; i < sim.letter_count; i++) {
+        if (sim.letters[i].worker == w)
+            sim.letters[i].worker = -1;
     }
     core_free(worker->core);
     worker_start(worker);
@@ -545,20 +822,56 @@ lose_partitions(struct sim_worker *worker)
 /* ---- a run ---- */
 
 static void
-maybe_disturb(void)
+disturb(void)
 {
     struct sim_worker *worker = &sim.workers[pick(sim.worker_count)];
 
-    if (chance(1) && chance(20))
+    if (chance(10))
         worker_die(worker);
-    if (chance(1) && chance(30))
+    else if (chance(20))
         lose_partitions(worker);
-    if (chance(2)) {
-        for (int p = 0; p < sim.partition_count; p++) {
-            if (chance(40))
-                sim.partitions[p].target = pick(sim.worker_count);
-        }
+    for (int p = 0; p < sim.partition_count; p++) {
+        if (chance(40))
+            sim.partitions[p].target = pick(sim.worker_count);
     }
+    sim.disturb_ms = sim.now + 1 + pick(chance(50) ? 2000 : 1200 * 1000);
+}
+
+static void
+change_modes(void)
+{
+    for (int account = 0; account < ACCOUNTS; account++) {
+        if (sim.now < sim.mode_until_ms[account])
+            continue;
+        sim.modes[account] = chance(50) ? MODE_FINE : (enum mode)pick(MODES);
+        sim.mode_until_ms[account] = sim.now + 1 + pick(chance(50) ? 30 * 1000 : 2400 * 1000);
+    }
+    if (sim.now >= sim.topic_until_ms) {
+        sim.topic_down = chance(20);
+        sim.topic_until_ms = sim.now + 1 + pick(600 * 1000);
+    }
+}
+
+static void
+check_memory(const struct sim_worker *worker)
+{
+    struct core_gauges gauges;
+
+    core_gauges(worker->core, &gauges);
+    if ((int64_t)gauges.events > worker->max_events || gauges.bytes > worker->max_bytes + 8192)
+        VIOLATION("%zu events and %" PRId64 " bytes are pending", gauges.events, gauges.bytes);
+}
+
+static bool
+reads_something(struct sim_worker *worker)
+{
+    bool read = false;
+
+    for (int p = 0; p < sim.partition_count; p++) {
+        for (int n = pick(6); n >= 0 && worker->parts[p] && !worker->leaving[p]; n--)
+            read |= worker_read(worker, p);
+    }
+    return read;
 }
 
 static void
@@ -570,15 +883,61 @@ worker_turn(struct sim_worker *worker)
         revoke_start(worker);
     if (worker->hand_over != OWNED)
         revoke_step(worker);
-    for (int p = 0; p < sim.partition_count; p++) {
-        for (int n = pick(6); n > 0 && worker->parts[p] && !worker->leaving[p]; n--)
-            worker_read(worker, p);
-    }
+    reads_something(worker);
     worker_send(worker);
+    worker_write_letters(worker);
     if (!worker->commit_out && sim.now >= worker->commit_next_ms &&
         core_commit_is_due(worker->core))
         commit_start(worker);
     core_check(worker->core);
+    check_memory(worker);
+}
+
+static void
+earlier(int64_t *due_ms, int64_t other_ms)
+{
+    if (other_ms < *due_ms)
+        *due_ms = other_ms;
+}
+
+/* When the next thing happens, so that hours pass in no time. */
+static int64_t
+next_ms(void)
+{
+    int64_t due_ms = sim.faults ? sim.faults_until_ms : HANG_MS + 1;
+
+    for (int i = 0; i < sim.flight_count; i++)
+        earlier(&due_ms, sim.flights[i].due_ms);
+    for (int i = 0; i < sim.letter_count; i++)
+        earlier(&due_ms, sim.letters[i].due_ms);
+    for (int a = 0; a < ACCOUNTS && sim.faults; a++)
+        earlier(&due_ms, sim.mode_until_ms[a]);
+    if (sim.faults)
+        earlier(&due_ms, sim.disturb_ms);
+    for (int w = 0; w < sim.worker_count; w++) {
+        struct sim_worker *worker = &sim.workers[w];
+
+        earlier(&due_ms, core_deadline(worker->core, sim.now));
+        if (worker->commit_out)
+            earlier(&due_ms, worker->commit_due_ms);
+        else if (core_commit_is_due(worker->core))
+            earlier(&due_ms, worker->commit_next_ms);
+        if (worker->hand_over == DRAINING)
+            earlier(&due_ms, worker->drain_until_ms);
+        else if (worker->hand_over == COMMITTING)
+            earlier(&due_ms, sim.now + 1);
+    }
+    for (int p = 0; p < sim.partition_count; p++) {
+        const struct sim_partition *partition = &sim.partitions[p];
+        int w = partition->owner;
+
+        if (w < 0 || w != partition->target)
+            earlier(&due_ms, sim.now + 1 + pick(20));
+        else if (sim.workers[w].next[p] < partition->count &&
+                 core_has_room(sim.workers[w].core, sim.workers[w].parts[p]))
+            earlier(&due_ms, partition->events[sim.workers[w].next[p]].arrives_ms);
+    }
+    return due_ms > sim.now ? due_ms : sim.now + 1;
 }
 
 static void
@@ -592,19 +951,6 @@ assign_free(void)
         if (partition->owner < 0 && sim.workers[partition->target].hand_over == OWNED && chance(30))
             assign(partition->target, p);
     }
-}
-
-/* Everything is mended, and each worker starts again: what was held comes once more. */
-static void
-mend(void)
-{
-    sim.faults = false;
-    for (int p = 0; p < sim.partition_count; p++) {
-        for (int e = 0; e < sim.partitions[p].count; e++)
-            sim.partitions[p].events[e].unmappable = false;
-    }
-    for (int w = 0; w < sim.worker_count; w++)
-        worker_die(&sim.workers[w]);
 }
 
 static bool
@@ -624,12 +970,15 @@ simulate(uint64_t seed)
     for (int w = 0; w < sim.worker_count; w++)
         worker_start(&sim.workers[w]);
     while (!sim.violated && (sim.faults || !all_committed())) {
-        sim.now += 1 + pick(40);
-        if (sim.faults && sim.now > FAULTS_MS)
-            mend();
+        sim.now = next_ms();
+        if (sim.faults && sim.now >= sim.faults_until_ms)
+            sim.faults = false;
         settle_due();
+        letters_due();
         if (sim.faults)
-            maybe_disturb();
+            change_modes();
+        if (sim.faults && sim.now >= sim.disturb_ms)
+            disturb();
         assign_free();
         for (int w = 0; w < sim.worker_count; w++)
             worker_turn(&sim.workers[w]);
@@ -642,6 +991,8 @@ simulate(uint64_t seed)
     total_repeats += sim.repeats;
     total_hand_overs += sim.hand_overs;
     total_crashes += sim.crashes;
+    total_lettered += sim.lettered;
+    total_ms += sim.now;
     return !sim.violated;
 }
 
@@ -658,9 +1009,10 @@ main(int argc, char **argv)
             printf("replay: make simulate SEEDS=1 FIRST=%" PRIu64 "\n", seed);
         }
     }
-    printf("simulate: calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64 " crashes=%" PRIu64
-           "\n",
-           total_sent, total_repeats, total_hand_overs, total_crashes);
+    printf("simulate: hours=%" PRId64 " calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64
+           " crashes=%" PRIu64 " dead_letters=%" PRIu64 "\n",
+           total_ms / 3600000, total_sent, total_repeats, total_hand_overs, total_crashes,
+           total_lettered);
     printf("simulate: seeds=%" PRIu64 " violations=%" PRIu64 "\n", seeds, violations);
     return violations ? 1 : 0;
 }

@@ -1,0 +1,158 @@
+#include <assert.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "delivery/core_state.h"
+#include "delivery/retry.h"
+
+enum { STRIKES = 3 /* so often a 403 or 404 that others do not draw; then it is the call's own */ };
+
+/* A 403 or 404 that one call draws again and again while others succeed in between is the call's
+ * own, and no failure of the account. */
+static enum verdict
+judge(struct core *core, struct core_job *job, const struct settlement *settlement)
+{
+    const struct gate *gate = &core_account_of(core, job->call->account)->gate;
+
+    if (!job->event || settlement->verdict != VERDICT_CONFIGURATION ||
+        (settlement->status != 403 && settlement->status != 404))
+        return settlement->verdict;
+    job->strikes += !job->strikes || gate->successes > job->successes;
+    return job->strikes >= STRIKES ? VERDICT_PERMANENT : VERDICT_CONFIGURATION;
+}
+
+static void
+tell_gate(struct core *core, struct core_job *job, const struct settlement *settlement,
+          enum verdict verdict, int64_t now)
+{
+    struct gate_reply reply = {.verdict = verdict,
+                               .congestion = settlement->congestion,
+                               .started_ms = job->started_ms,
+                               .not_before_ms = settlement->not_before_ms,
+                               .retrying = job->retrying,
+                               .probe = job->probe};
+
+    gate_done(&core_account_of(core, job->call->account)->gate, &reply, &core->rng, now);
+    job->probe = false;
+}
+
+static enum settled
+settle_done(struct core *core, struct core_job *job, enum settled settled, int64_t now)
+{
+    struct core_event *event = job->event;
+
+    core_event_add_bytes(core, event, -(int64_t)(call_size(job->call) + sizeof(*job)));
+    core_job_end(core, job);
+    core_event_drop(core, event, now);
+    return settled;
+}
+
+static enum settled
+settle_refused(struct core *core, struct core_job *job, const struct settlement *settlement,
+               int64_t now)
+{
+    job->failure =
+        (struct core_failure){.index = job->index,
+                              .verdict = settlement->verdict,
+                              .status = settlement->status,
+                              .reason = xstrdup(settlement->reason ? settlement->reason : ""),
+                              .attempts = job->tries,
+                              .first_ms = job->first_ms,
+                              .last_ms = now};
+    core_job_set_state(core, job, JOB_REFUSED, 0);
+    return core_event_admit(core, job, now) ? SETTLED_FAILED : SETTLED_REFUSED;
+}
+
+/* Whether JOB alone keeps failing while other calls of its account succeed. */
+static bool
+is_its_own_fault(const struct core *core, struct core_job *job, const struct gate *gate,
+                 const struct settlement *settlement, int64_t now)
+{
+    bool others_succeed = gate->successes > job->successes;
+    int64_t age_ms = now - job->first_ms - (gate_held_ms(gate, now) - job->held_ms);
+
+    return settlement->verdict != VERDICT_CONFIGURATION && others_succeed &&
+           age_ms > core->limits.retry_for_ms;
+}
+
+static enum settled
+settle_again(struct core *core, struct core_job *job, const struct settlement *settlement,
+             int64_t now)
+{
+    struct core_account *account = core_account_of(core, job->call->account);
+    bool own = is_its_own_fault(core, job, &account->gate, settlement, now);
+    int64_t due_ms = now + retry_delay_ms(&core->rng, job->attempts, core->limits.retry_min_ms,
+                                          core->limits.retry_max_ms);
+
+    job->successes = account->gate.successes;
+    if (own)
+        return settle_refused(core, job, settlement, now);
+    /* What fails under a hold fails with all others: it is not held against this call. */
+    if (account->gate.hold != GATE_OPEN && job->attempts > 1)
+        job->attempts--;
+    core_job_set_state(core, job, JOB_WAITING,
+                       due_ms > settlement->not_before_ms ? due_ms : settlement->not_before_ms);
+    return SETTLED_WAITING;
+}
+
+static struct call *
+creating_call(const struct call *track)
+{
+    struct call *call = call_new(CALL_IDENTIFY, track->account, track->rule);
+
+    call->identify.email = arena_text(&call->arena, call_email(track), strlen(call_email(track)));
+    return call;
+}
+
+static enum settled
+settle_unknown(struct core *core, struct core_job *job, const struct settlement *settlement,
+               int64_t now)
+{
+    enum unknown_contact unknown = core_account_of(core, job->call->account)->unknown;
+
+    if (unknown == UNKNOWN_SKIP)
+        return settle_done(core, job, SETTLED_SKIPPED, now);
+    if (unknown == UNKNOWN_DEAD_LETTER || job->created)
+        return settle_refused(core, job, settlement, now);
+    job->create = creating_call(job->call);
+    core_job_set_state(core, job, JOB_WAITING, now);
+    return SETTLED_WAITING;
+}
+
+/* The identify that creates the contact of a track was delivered: now the track. */
+static enum settled
+settle_created(struct core *core, struct core_job *job, int64_t now)
+{
+    call_free(job->create);
+    job->create = NULL;
+    job->created = true;
+    core_job_set_state(core, job, JOB_WAITING, now);
+    return SETTLED_CREATED;
+}
+
+enum settled
+core_settle(struct core *core, struct core_job *job, const struct settlement *settlement,
+            int64_t now)
+{
+    enum verdict verdict = judge(core, job, settlement);
+
+    assert(job->state == JOB_IN_FLIGHT);
+    tell_gate(core, job, settlement, verdict, now);
+    if (!job->event) {
+        core_job_end(core, job);
+        return SETTLED_FORGOTTEN;
+    }
+    job->attempts++;
+    job->tries++;
+    switch (verdict) {
+    case VERDICT_DONE:
+        return job->create ? settle_created(core, job, now)
+                           : settle_done(core, job, SETTLED_DONE, now);
+    case VERDICT_UNKNOWN_CONTACT:
+        return settle_unknown(core, job, settlement, now);
+    case VERDICT_PERMANENT:
+        return settle_refused(core, job, settlement, now);
+    default:
+        return settle_again(core, job, settlement, now);
+    }
+}

@@ -1,5 +1,6 @@
 /* sendx-worker run: the worker itself. */
 #include <getopt.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cmd/cmd.h"
@@ -10,16 +11,19 @@ run(const char *file)
 {
     struct config *config = cmd_load(file, CONFIG_SECRETS_REQUIRED);
     struct err err = {0};
+    bool left;
     int status;
 
     if (!config)
         return CMD_WRONG;
     log_setup(config->log.level, config->log.format);
-    status = worker_run(config, &err);
+    status = worker_run(config, &left, &err);
     if (status < 0) {
         log_error("worker.not_started", log_text("reason", err.msg));
         status = CMD_FAILED;
     }
+    if (left)
+        _exit(status);
     config_free(config);
     return status;
 }

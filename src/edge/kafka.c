@@ -519,3 +519,9 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->failure);
     xfree(kafka);
 }
+
+int64_t
+kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count)
+{
+    return kafka_ask_partitions(kafka->ask, topics, count);
+}

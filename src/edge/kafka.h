@@ -94,6 +94,10 @@ bool kafka_is_closed(const struct kafka *kafka);
  * timeout. */
 void kafka_close(struct kafka *kafka);
 
+/* How many partitions the topics have together; "^" begins an expression. 0 when nobody answers
+ * within a few seconds. Blocks, as a rule for milliseconds: for assignments only. */
+int64_t kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count);
+
 const char *kafka_part_topic(const struct kafka_part *part);
 int32_t kafka_part_number(const struct kafka_part *part);
 int64_t kafka_part_offset(const struct kafka_part *part);    /* where reading began */

@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "base/macros.h"
 
-/* Blocks SIGTERM, SIGINT and SIGHUP, ignores SIGPIPE; returns a descriptor to poll, or -1. */
+/* Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1, ignores SIGPIPE; returns a descriptor to poll, or -1.
+ */
 int signals_open(struct err *err) MUSTCHECK;
 
 /* The next signal that came, or 0. */

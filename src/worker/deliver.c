@@ -1,6 +1,10 @@
+#include <stdio.h>
+
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "sendx/retry_after.h"
 #include "worker/state.h"
 
 enum { REASON_MAX = 1024 };
@@ -12,39 +16,48 @@ worker_has_room(const struct worker *worker, struct kafka_part *part)
 }
 
 static void
-hold_event(struct worker *worker, struct core_event *event, const struct event *record)
+refuse_event(struct worker *worker, struct core_event *event, const struct event *record)
 {
-    log_error("event.held", log_text("topic", record->topic),
-              log_int("partition", record->partition), log_int("offset", record->offset),
-              log_text("reason", worker->mapping.reason),
-              log_text("effect", "the partition is not read further"));
-    core_hold(worker->core, event);
+    bool stored = core_refuse(worker->core, event, worker->mapping.reason, worker->now);
+    int64_t kept_back = 0;
+
+    if (stored && !log_limit_pass(&worker->unmapped_lines, worker->now, &kept_back))
+        return;
+    log_write(stored ? LOG_WARNING : LOG_ERROR, stored ? "event.refused" : "event.held",
+              (struct log_field[]){log_text("topic", record->topic),
+                                   log_int("partition", record->partition),
+                                   log_int("offset", record->offset),
+                                   log_text("reason", worker->mapping.reason),
+                                   log_int("kept_back", kept_back),
+                                   log_text("effect", stored ? "it becomes a dead letter"
+                                                             : "the partition is not read further"),
+                                   {0}});
 }
 
 void
 worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
-    struct core_event *event = core_open(worker->core, kafka_part_user(part), record->offset,
-                                         record->key_len + record->payload_len);
+    struct core_event *event = core_open(worker->core, kafka_part_user(part), record);
     struct mapping *mapping = &worker->mapping;
-    enum map_outcome outcome = ruleset_map(worker->config->rules, record, mapping);
+    enum map_outcome outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
 
-    worker->outcomes[outcome]++;
+    worker->counts.mapped[outcome]++;
+    worker->counts.too_old += mapping->too_old;
     switch (outcome) {
     case MAP_CALLS:
         for (size_t i = 0; i < mapping->calls.count; i++)
             core_add(worker->core, event, &mapping->calls.items[i]);
-        core_close(worker->core, event, EVENT_DELIVERED);
+        core_close(worker->core, event, EVENT_DELIVERED, worker->now);
         break;
     case MAP_NO_MATCH:
-        core_close(worker->core, event, EVENT_NO_MATCH);
+        core_close(worker->core, event, EVENT_NO_MATCH, worker->now);
         break;
     case MAP_NO_CALL:
     case MAP_TOMBSTONE:
-        core_close(worker->core, event, EVENT_SKIPPED);
+        core_close(worker->core, event, EVENT_SKIPPED, worker->now);
         break;
     default:
-        hold_event(worker, event, record);
+        refuse_event(worker, event, record);
     }
 }
 
@@ -53,7 +66,7 @@ worker_send(struct worker *worker)
 {
     struct core_job *job;
 
-    while ((job = core_next(worker->core))) {
+    while ((job = core_next(worker->core, worker->now))) {
         const struct call *call = core_job_call(job);
         struct flight *flight = xmalloc(sizeof(*flight));
 
@@ -75,45 +88,71 @@ worker_abort_flights(struct worker *worker, const struct kafka_part *part)
     }
 }
 
-static void
-log_failure(struct worker *worker, const struct flight *flight, enum verdict verdict,
-            const struct reply *reply)
-{
-    const struct call *call = core_job_call(flight->job);
-    bool held = verdict == VERDICT_PERMANENT || verdict == VERDICT_UNKNOWN_CONTACT;
-    int64_t kept_back = 0;
-    struct buf reason;
+/* What the log says of a call, copied: it is gone when it is known what became of it. */
+struct call_line {
+    enum call_kind kind;
+    char rule[128], contact[256];
+    const char *account;
+    int64_t tries;
+};
 
-    if (!held && !log_limit_pass(&worker->retry_lines[verdict], worker->now, &kept_back))
-        return;
-    buf_init(&reason, REASON_MAX);
-    verdict_describe(reply, worker->config->accounts[call->account].api_key, &reason);
-    log_write(
-        held ? LOG_ERROR : LOG_WARNING, held ? "call.held" : "call.retry",
-        (struct log_field[]){log_text("call", call_kind_name(call->kind)),
-                             log_text("rule", call->rule),
-                             log_text("account", worker->config->accounts[call->account].name),
-                             log_contact("contact", call_email(call)),
-                             log_text("class", verdict_name(verdict)),
-                             log_int("status", reply->status),
-                             log_text("reason", buf_text(&reason)),
-                             log_int("try", core_job_attempts(flight->job) + 1),
-                             log_int("kept_back", kept_back),
-                             log_text("effect", held ? "the contact and its offset wait" : NULL),
-                             {0}});
-    buf_fini(&reason);
+static void
+note_call(const struct worker *worker, const struct core_job *job, struct call_line *line)
+{
+    const struct call *call = core_job_call(job);
+
+    line->kind = call->kind;
+    snprintf(line->rule, sizeof(line->rule), "%s", call->rule);
+    snprintf(line->contact, sizeof(line->contact), "%s", call_email(call));
+    line->account = worker->config->accounts[call->account].name;
+    line->tries = core_job_attempts(job) + 1;
 }
 
 static void
-log_done(const struct worker *worker, const struct flight *flight, const struct reply *reply)
+log_failure(struct worker *worker, const struct call_line *line,
+            const struct settlement *settlement, enum settled settled)
 {
-    const struct call *call = core_job_call(flight->job);
+    static const struct {
+        const char *event, *effect;
+        enum log_level level;
+    } lines[SETTLED_COUNT] = {
+        [SETTLED_FAILED] = {"call.failed", "it becomes part of a dead letter", LOG_WARNING},
+        [SETTLED_REFUSED] = {"call.held", "the contact and its offset wait", LOG_ERROR},
+        [SETTLED_SKIPPED] = {"call.skipped", "left out as on_unknown_contact says", LOG_INFO},
+        [SETTLED_WAITING] = {"call.retry", NULL, LOG_WARNING},
+    };
+    int64_t kept_back = 0;
 
-    log_debug("call.done", log_text("call", call_kind_name(call->kind)),
-              log_text("rule", call->rule),
-              log_text("account", worker->config->accounts[call->account].name),
-              log_contact("contact", call_email(call)), log_int("status", reply->status),
-              log_int("ms", reply->elapsed_ms), log_int("try", core_job_attempts(flight->job) + 1));
+    if (!lines[settled].event ||
+        !log_limit_pass(&worker->call_lines[settled][settlement->verdict], worker->now, &kept_back))
+        return;
+    log_write(lines[settled].level, lines[settled].event,
+              (struct log_field[]){log_text("call", call_kind_name(line->kind)),
+                                   log_text("rule", line->rule),
+                                   log_text("account", line->account),
+                                   log_contact("contact", line->contact),
+                                   log_text("class", verdict_name(settlement->verdict)),
+                                   log_int("status", settlement->status),
+                                   log_text("reason", settlement->reason),
+                                   log_int("try", line->tries),
+                                   log_int("kept_back", kept_back),
+                                   log_text("effect", lines[settled].effect),
+                                   {0}});
+}
+
+static void
+log_done(const struct call_line *line, const struct reply *reply)
+{
+    log_debug("call.done", log_text("call", call_kind_name(line->kind)),
+              log_text("rule", line->rule), log_text("account", line->account),
+              log_contact("contact", line->contact), log_int("status", reply->status),
+              log_int("ms", reply->elapsed_ms), log_int("try", line->tries));
+}
+
+static bool
+is_congestion(const struct reply *reply)
+{
+    return reply->status == 429 || reply->status == 503 || reply->failure == REPLY_TIMEOUT;
 }
 
 static void
@@ -121,25 +160,29 @@ flight_done(void *arg, void *token, const struct reply *reply)
 {
     struct worker *worker = arg;
     struct flight *flight = token;
-    enum verdict verdict = verdict_of(core_job_call(flight->job)->kind, reply);
+    const struct delivery_config *delivery = &worker->config->delivery;
+    int64_t wait_ms = retry_after_ms(reply, clock_wall_ms(), delivery->retry_after_max_ms);
+    struct settlement settlement = {.verdict = verdict_of(core_job_call(flight->job)->kind, reply),
+                                    .status = reply->status,
+                                    .congestion = is_congestion(reply),
+                                    .not_before_ms = wait_ms ? worker->now + wait_ms : 0};
+    struct call_line line;
+    struct buf reason;
+    enum settled settled;
 
-    if (verdict == VERDICT_DONE)
-        log_done(worker, flight, reply);
+    buf_init(&reason, REASON_MAX);
+    note_call(worker, flight->job, &line);
+    if (settlement.verdict != VERDICT_DONE)
+        verdict_describe(reply, worker->config->accounts[flight->account].api_key, &reason);
+    settlement.reason = buf_text(&reason);
+    settled = core_settle(worker->core, flight->job, &settlement, worker->now);
+    worker->counts.verdicts[settlement.verdict]++;
+    worker->counts.settled[settled]++;
+    if (settlement.verdict == VERDICT_DONE)
+        log_done(&line, reply);
     else if (reply->failure != REPLY_ABORTED)
-        log_failure(worker, flight, verdict, reply);
-    switch (core_settle(worker->core, flight->job, verdict, 0, worker->now)) {
-    case SETTLED_DONE:
-        worker->calls_done++;
-        break;
-    case SETTLED_WAITING:
-        worker->calls_retried++;
-        break;
-    case SETTLED_HELD:
-        worker->calls_held++;
-        break;
-    case SETTLED_FORGOTTEN:
-        break;
-    }
+        log_failure(worker, &line, &settlement, settled);
+    buf_fini(&reason);
     list_remove(&flight->node);
     xfree(flight);
 }

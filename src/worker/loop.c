@@ -13,6 +13,7 @@
 
 enum {
     RECORDS_PER_TURN = 256,
+    LETTER_CHECK_MS = 5000,
     WAIT_MAX_MS = 1000 /* librdkafka's main queue is looked at this often at least */
 };
 
@@ -29,7 +30,6 @@ open_http(struct worker *worker, struct err *err)
         worker->http_accounts[i] = http_account_new(worker->http, &config->accounts[i], err);
         if (!worker->http_accounts[i])
             return err_prefix(err, "account \"%s\"", config->accounts[i].name);
-        core_set_account(worker->core, (unsigned)i, config->accounts[i].max_in_flight);
     }
     return 0;
 }
@@ -52,12 +52,43 @@ open_kafka(struct worker *worker, struct err *err)
     return worker->kafka ? 0 : -1;
 }
 
+/* A topic that is not there is no reason not to start: what is refused waits until it is. */
+static int
+open_letters(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->config;
+    struct err why = {0};
+
+    if (!*config->dead_letter.topic)
+        return 0;
+    worker->letters = dead_letter_open(&config->kafka, config->dead_letter.topic,
+                                       &worker_letter_ops, worker, err);
+    if (!worker->letters)
+        return -1;
+    if (dead_letter_check(worker->letters, LETTER_CHECK_MS, &why))
+        log_error("dead_letter.unavailable", log_text("topic", config->dead_letter.topic),
+                  log_text("reason", why.msg));
+    return 0;
+}
+
+static int
+open_admin(struct worker *worker, struct err *err)
+{
+    if (!*worker->config->admin.listen)
+        return 0;
+    worker->admin = admin_open(&worker->config->admin, &worker_admin_ops, worker, err);
+    return worker->admin ? 0 : -1;
+}
+
 static int
 worker_open(struct worker *worker, const struct config *config, struct err *err)
 {
     const struct delivery_config *delivery = &config->delivery;
     struct core_limits limits = {.retry_min_ms = delivery->retry_min_ms,
                                  .retry_max_ms = delivery->retry_max_ms,
+                                 .retry_for_ms = delivery->retry_for_ms,
+                                 .dead_letters = *config->dead_letter.topic != '\0',
+                                 .budget = config->dead_letter.budget,
                                  .max_events = delivery->max_pending_events,
                                  .max_bytes = delivery->max_pending_bytes};
     uint64_t seed = (uint64_t)clock_wall_ms() * 1000003u ^ (uint64_t)clock_now_ms();
@@ -68,15 +99,21 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
     wire_request_init(&worker->request);
     worker->core = core_new(&limits, seed);
     worker->signals = signals_open(err);
-    if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err))
+    worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
+    if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
+        open_letters(worker, err) || open_admin(worker, err))
         return -1;
+    worker_set_limits(worker);
     return 0;
 }
 
 static void
 worker_close(struct worker *worker)
 {
+    admin_close(worker->admin);
     kafka_close(worker->kafka);
+    dead_letter_close(worker->letters);
+    xfree(worker->gate_reasons);
     for (size_t i = 0; worker->http_accounts && i < worker->config->account_count; i++)
         http_account_free(worker->http_accounts[i]);
     xfree(worker->http_accounts);
@@ -101,6 +138,8 @@ signals_step(struct worker *worker)
         if (signo == SIGHUP)
             log_warning("signal.ignored", log_text("signal", "SIGHUP"),
                         log_text("effect", "restart the worker to read a changed configuration"));
+        else if (signo == SIGUSR1)
+            worker_admit_letters(worker);
         else
             worker_stop(worker, strsignal(signo));
     }
@@ -110,14 +149,21 @@ signals_step(struct worker *worker)
 static void
 wait_for_work(struct worker *worker, bool more)
 {
-    struct pollfd fds[] = {{.fd = worker->signals, .events = POLLIN},
-                           {.fd = kafka_fd(worker->kafka), .events = POLLIN},
-                           {.fd = http_fd(worker->http), .events = POLLIN}};
+    struct pollfd fds[] = {
+        {.fd = worker->signals, .events = POLLIN},
+        {.fd = kafka_fd(worker->kafka), .events = POLLIN},
+        {.fd = http_fd(worker->http), .events = POLLIN},
+        {.fd = worker->letters ? dead_letter_fd(worker->letters) : -1, .events = POLLIN},
+        {.fd = worker->admin ? admin_fd(worker->admin) : -1, .events = POLLIN}};
     int64_t due_ms = worker->now + WAIT_MAX_MS;
 
     due_ms = clock_earlier(due_ms, kafka_deadline(worker->kafka, worker->now));
     due_ms = clock_earlier(due_ms, http_deadline(worker->http));
-    due_ms = clock_earlier(due_ms, core_deadline(worker->core));
+    due_ms = clock_earlier(due_ms, core_deadline(worker->core, worker->now));
+    if (worker->letters)
+        due_ms = clock_earlier(due_ms, dead_letter_deadline(worker->letters, worker->now));
+    if (worker->admin)
+        due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
     poll(fds, ARRAY_LEN(fds), !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
 }
@@ -130,10 +176,18 @@ loop(struct worker *worker)
 
         worker->now = clock_now_ms();
         signals_step(worker);
+        more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
-        more = http_step(worker->http, worker->now);
+        if (worker->letters)
+            dead_letter_step(worker->letters, worker->now);
+        if (worker->admin)
+            admin_step(worker->admin);
+        if (worker->limits_stale)
+            worker_set_limits(worker);
         core_tick(worker->core, worker->now);
         worker_send(worker);
+        worker_write_letters(worker);
+        worker_log_holds(worker);
         worker_commit_step(worker);
         worker_rebalance_step(worker);
         if (worker->phase != PHASE_DONE)
@@ -152,21 +206,25 @@ log_stopped(const struct worker *worker)
              log_int("delivered", (int64_t)counts.ended[EVENT_DELIVERED]),
              log_int("no_match", (int64_t)counts.ended[EVENT_NO_MATCH]),
              log_int("skipped", (int64_t)counts.ended[EVENT_SKIPPED]),
+             log_int("dead_lettered", (int64_t)counts.ended[EVENT_DEAD_LETTERED]),
              log_int("given_back", (int64_t)counts.ended[EVENT_GIVEN_BACK]),
              log_int("pending", (int64_t)counts.pending),
-             log_int("tombstones", (int64_t)worker->outcomes[MAP_TOMBSTONE]),
-             log_int("not_json", (int64_t)worker->outcomes[MAP_NOT_JSON]),
-             log_int("not_rendered", (int64_t)worker->outcomes[MAP_NOT_RENDERED]),
-             log_int("calls_done", (int64_t)worker->calls_done),
-             log_int("calls_retried", (int64_t)worker->calls_retried),
-             log_int("calls_held", (int64_t)worker->calls_held));
+             log_int("tombstones", (int64_t)worker->counts.mapped[MAP_TOMBSTONE]),
+             log_int("not_json", (int64_t)worker->counts.mapped[MAP_NOT_JSON]),
+             log_int("not_rendered", (int64_t)worker->counts.mapped[MAP_NOT_RENDERED]),
+             log_int("calls_done", (int64_t)worker->counts.settled[SETTLED_DONE]),
+             log_int("calls_retried", (int64_t)worker->counts.settled[SETTLED_WAITING]),
+             log_int("calls_failed", (int64_t)worker->counts.settled[SETTLED_FAILED]),
+             log_int("calls_held", (int64_t)worker->counts.settled[SETTLED_REFUSED]));
 }
 
 int
-worker_run(const struct config *config, struct err *err)
+worker_run(const struct config *config, bool *ret_left, struct err *err)
 {
-    struct worker worker;
+    static struct worker worker; /* static: librdkafka's threads may outlive this function */
     int status = -1;
+
+    *ret_left = false;
 
     if (!worker_open(&worker, config, err)) {
         log_info("worker.ready", log_text("version", VERSION),
@@ -176,7 +234,9 @@ worker_run(const struct config *config, struct err *err)
         loop(&worker);
         log_stopped(&worker);
         status = worker.exit_status;
+        *ret_left = status != WORKER_STOPPED || !worker.was_assigned;
     }
-    worker_close(&worker);
+    if (!*ret_left)
+        worker_close(&worker);
     return status;
 }

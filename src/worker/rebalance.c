@@ -7,8 +7,9 @@
 #include "worker/worker.h"
 
 enum {
-    RESERVE_MS = 2000,    /* of drain_timeout, for the last commit and leaving; at most a fifth */
-    COMMIT_AGAIN_MS = 100 /* between a failed commit and its repetition */
+    RESERVE_MS = 2000,     /* of drain_timeout, for the last commit and leaving; at most a fifth */
+    COMMIT_AGAIN_MS = 100, /* between a failed commit and its repetition, doubling */
+    COMMIT_AGAIN_MAX_MS = 3200
 };
 
 /* How long after now draining may take, so that time is left to commit within drain_timeout. */
@@ -20,12 +21,20 @@ drain_ms(const struct worker *worker)
     return timeout_ms - clock_earlier(RESERVE_MS, timeout_ms / 5);
 }
 
+/* It ends, and something will be repeated. */
+static void
+hurry(struct worker *worker)
+{
+    if (worker->exit_status == WORKER_STOPPED)
+        worker->exit_status = WORKER_HURRIED;
+}
+
 /* ---- commits ---- */
 
 static void
 commit_start(struct worker *worker)
 {
-    size_t cap = core_part_count(worker->core);
+    size_t cap = core_parts(worker->core, NULL, 0);
     struct core_offset *from = xcalloc(cap, sizeof(*from));
     struct kafka_offset *offsets = xcalloc(cap, sizeof(*offsets));
     size_t count = core_commit(worker->core, from, cap);
@@ -42,6 +51,16 @@ commit_start(struct worker *worker)
     xfree(from);
 }
 
+static int64_t
+commit_again_ms(const struct worker *worker)
+{
+    int64_t delay_ms = COMMIT_AGAIN_MS;
+
+    for (unsigned i = 1; i < worker->commits_failed && delay_ms < COMMIT_AGAIN_MAX_MS; i++)
+        delay_ms *= 2;
+    return delay_ms;
+}
+
 static void
 on_committed(void *arg, const char *error, bool retriable)
 {
@@ -49,8 +68,11 @@ on_committed(void *arg, const char *error, bool retriable)
 
     worker->commit_out = false;
     worker->commit_hopeless = error && !retriable;
+    worker->counts.commits++;
+    worker->counts.commits_failed += error != NULL;
+    worker->commits_failed = error ? worker->commits_failed + 1 : 0;
     if (error)
-        worker->commit_next_ms = worker->now + COMMIT_AGAIN_MS;
+        worker->commit_next_ms = worker->now + commit_again_ms(worker);
     core_committed(worker->core, !error);
 }
 
@@ -73,6 +95,9 @@ on_assigned(void *arg, struct kafka_part *part)
 {
     struct worker *worker = arg;
 
+    worker->was_assigned = true;
+    worker->counts.assigned++;
+    worker->limits_stale = true;
     kafka_part_set_user(
         part, core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part));
 }
@@ -85,6 +110,7 @@ on_revoked(void *arg, struct kafka_part **parts, size_t count)
     struct core_part **core_parts = xcalloc(count, sizeof(*core_parts));
 
     assert(!revocation->count);
+    worker->counts.revoked += count;
     for (size_t i = 0; i < count; i++)
         core_parts[i] = kafka_part_user(parts[i]);
     core_revoke(worker->core, core_parts, count);
@@ -97,7 +123,6 @@ on_revoked(void *arg, struct kafka_part **parts, size_t count)
     revocation->count = count;
     revocation->drain_ms = worker->now + drain_ms(worker);
     revocation->end_ms = worker->now + worker->config->delivery.drain_timeout_ms;
-    worker->commit_next_ms = worker->now;
     worker->commit_hopeless = false;
 }
 
@@ -114,6 +139,7 @@ end_revocation(struct worker *worker)
 {
     xfree(worker->revocation.parts);
     worker->revocation = (struct revocation){0};
+    worker->limits_stale = true;
 }
 
 static void
@@ -121,10 +147,13 @@ on_lost(void *arg, struct kafka_part **parts, size_t count)
 {
     struct worker *worker = arg;
 
+    worker->counts.lost += count;
     for (size_t i = 0; i < count; i++) {
         abandon(worker, parts[i]);
         core_release(worker->core, kafka_part_user(parts[i]));
     }
+    if (worker->phase != PHASE_RUNNING)
+        hurry(worker);
     /* What was being handed over is lost with the rest: there is nothing left to answer. */
     end_revocation(worker);
 }
@@ -134,6 +163,17 @@ is_drained(struct worker *worker)
 {
     for (size_t i = 0; i < worker->revocation.count; i++) {
         if (!core_is_drained(worker->core, kafka_part_user(worker->revocation.parts[i])))
+            return false;
+    }
+    return true;
+}
+
+/* What is revoked only: the other partitions move on all the time. */
+static bool
+is_committed(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->revocation.count; i++) {
+        if (!core_part_is_committed(kafka_part_user(worker->revocation.parts[i])))
             return false;
     }
     return true;
@@ -150,9 +190,12 @@ revocation_step(struct worker *worker)
         for (size_t i = 0; i < revocation->count; i++)
             abandon(worker, revocation->parts[i]);
         revocation->abandoned = true;
+        worker->commit_next_ms = worker->now;
     }
-    if (!worker_commit_step(worker) && !worker->commit_hopeless && worker->now < revocation->end_ms)
+    if (!is_committed(worker) && !worker->commit_hopeless && worker->now < revocation->end_ms) {
+        worker_commit_step(worker);
         return;
+    }
     for (size_t i = 0; i < revocation->count; i++)
         core_release(worker->core, kafka_part_user(revocation->parts[i]));
     end_revocation(worker);
@@ -168,7 +211,8 @@ on_failed(void *arg, const char *reason)
 
     log_error("kafka.fatal", log_text("reason", reason));
     worker->exit_status = WORKER_FATAL;
-    worker_stop(worker, "kafka");
+    if (worker->phase == PHASE_RUNNING)
+        worker_stop(worker, "kafka");
 }
 
 void
@@ -184,16 +228,8 @@ worker_stop(struct worker *worker, const char *why)
     worker->phase = PHASE_STOPPING;
     worker->stop_drain_ms = worker->now + drain_ms(worker);
     worker->stop_exit_ms = worker->now + worker->config->delivery.drain_timeout_ms;
-    worker->commit_next_ms = worker->now;
     worker->commit_hopeless = false;
     core_revoke_all(worker->core);
-}
-
-static void
-hurry(struct worker *worker)
-{
-    if (worker->exit_status == WORKER_STOPPED)
-        worker->exit_status = WORKER_HURRIED;
 }
 
 static void
@@ -212,7 +248,21 @@ stopping_step(struct worker *worker)
     }
     worker_abort_flights(worker, NULL);
     core_abandon(worker->core, NULL);
+    worker->commit_next_ms = worker->now;
     worker->phase = PHASE_COMMITTING;
+}
+
+static void
+committing_step(struct worker *worker)
+{
+    bool fatal = worker->exit_status == WORKER_FATAL;
+
+    if (!fatal && !worker_commit_step(worker) && !worker->commit_hopeless)
+        return;
+    if (worker->commit_hopeless)
+        hurry(worker);
+    worker->phase = PHASE_LEAVING;
+    kafka_leave(worker->kafka);
 }
 
 void
@@ -222,12 +272,8 @@ worker_rebalance_step(struct worker *worker)
         revocation_step(worker);
     if (worker->phase == PHASE_STOPPING)
         stopping_step(worker);
-    if (worker->phase == PHASE_COMMITTING &&
-        (worker->exit_status == WORKER_FATAL || worker_commit_step(worker) ||
-         worker->commit_hopeless)) {
-        worker->phase = PHASE_LEAVING;
-        kafka_leave(worker->kafka);
-    }
+    if (worker->phase == PHASE_COMMITTING)
+        committing_step(worker);
     if (worker->phase == PHASE_LEAVING && kafka_is_closed(worker->kafka))
         worker->phase = PHASE_DONE;
     if (worker->phase != PHASE_RUNNING && worker->phase != PHASE_DONE &&

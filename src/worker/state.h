@@ -9,6 +9,8 @@
 #include "base/log_limit.h"
 #include "config/config.h"
 #include "delivery/core.h"
+#include "edge/admin.h"
+#include "edge/dead_letter.h"
 #include "edge/http.h"
 #include "edge/kafka.h"
 #include "rules/ruleset.h"
@@ -20,6 +22,15 @@ struct flight {
     struct worker *worker;
     struct core_job *job;
     unsigned account;
+};
+
+/* What the metrics count, beside delivery's own counters. */
+struct worker_counts {
+    uint64_t mapped[MAP_OUTCOME_COUNT];
+    uint64_t too_old; /* rules that did not match for max_age */
+    uint64_t verdicts[VERDICT_COUNT], settled[SETTLED_COUNT];
+    uint64_t letters_stored, letters_failed;
+    uint64_t commits, commits_failed, assigned, revoked, lost;
 };
 
 /* What the worker is about to do with its partitions. */
@@ -46,6 +57,8 @@ struct worker {
     struct http *http;
     struct http_account **http_accounts; /* one per account, same index */
     struct core *core;
+    struct dead_letters *letters; /* NULL: dead_letter.topic is empty */
+    struct admin *admin;          /* NULL: admin.listen is empty */
     int signals;
 
     struct mapping mapping;
@@ -56,14 +69,18 @@ struct worker {
     struct revocation revocation;
     int64_t stop_drain_ms, stop_exit_ms; /* absolute: give up draining; exit whatever is left */
     bool commit_out;
+    bool was_assigned;       /* a partition, at some time */
+    unsigned commits_failed; /* in a row */
     bool commit_hopeless; /* the last one failed for good: this generation's commits are refused */
     int64_t commit_next_ms;
     int exit_status;
 
     int64_t now; /* of this turn */
-    uint64_t outcomes[MAP_OUTCOME_COUNT];
-    uint64_t calls_done, calls_retried, calls_held;
-    struct log_limit retry_lines[VERDICT_COUNT];
+    struct worker_counts counts;
+    bool limits_stale;              /* partitions came or went: the accounts' shares change */
+    enum gate_reason *gate_reasons; /* per account: as last logged */
+    enum letter_hold letter_hold;   /* as last logged */
+    struct log_limit call_lines[SETTLED_COUNT][VERDICT_COUNT], unmapped_lines, letter_lines;
 };
 
 /* deliver.c: events into delivery, calls onto the wire, replies back. */
@@ -72,6 +89,18 @@ bool worker_has_room(const struct worker *worker, struct kafka_part *part);
 void worker_take(struct worker *worker, struct kafka_part *part, const struct event *event);
 void worker_send(struct worker *worker);
 void worker_abort_flights(struct worker *worker, const struct kafka_part *part); /* NULL: all */
+
+/* letters.c: dead letters, from the core to the topic. */
+extern const struct dead_letter_ops worker_letter_ops;
+void worker_write_letters(struct worker *worker);
+void worker_admit_letters(struct worker *worker); /* SIGUSR1 */
+
+/* limits.c: what each account's gate allows, and what it says. */
+void worker_set_limits(struct worker *worker);
+void worker_log_holds(struct worker *worker);
+
+/* metrics.c: the admin endpoint's answers. */
+extern const struct admin_ops worker_admin_ops;
 
 /* rebalance.c: partitions coming and going, commits, the way out. */
 extern const struct kafka_ops worker_kafka_ops;

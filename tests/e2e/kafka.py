@@ -124,11 +124,11 @@ class Kafka:
 
     # --- topics and offsets ----------------------------------------------------------------------
 
-    def create_topics(self, topics):
-        """{name: partitions}"""
-        made = self.admin.create_topics(
-            [NewTopic(name, partitions, 1, config={"max.message.bytes": "8388608"})
-             for name, partitions in topics.items()], operation_timeout=30)
+    def create_topics(self, topics, **config):
+        """{name: partitions}; config is that of the topics, with _ for each dot"""
+        config = {name.replace("_", "."): str(value) for name, value in {"max_message_bytes": 8388608, **config}.items()}
+        made = self.admin.create_topics([NewTopic(name, partitions, 1, config=config)
+                                         for name, partitions in topics.items()], operation_timeout=30)
         for future in made.values():
             future.result(HANG_GUARD_S)
 
@@ -138,6 +138,10 @@ class Kafka:
                        all(p.leader == 1 for p in known[name].partitions.values())
                        for name, partitions in topics.items())
         wait_until(f"topics {sorted(topics)}", led)
+
+    def delete_topic(self, topic):
+        self.admin.delete_topics([topic], operation_timeout=30)[topic].result(HANG_GUARD_S)
+        wait_until(f"{topic} to be gone", lambda: topic not in self.admin.list_topics(timeout=10).topics)
 
     def partitions(self, topic):
         return sorted(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)
@@ -196,11 +200,37 @@ class Kafka:
             return f"not committed up to the end:\n{left}{log}"
         wait_until(f"group {group} to commit the ends of {sorted(topics)}", finished, show=show, every=0.05)
 
+    def records(self, topic):
+        """Every record of the topic up to its present end, in order within each partition."""
+        ends = {partition: end for partition, end in self.ends(topic).items() if end}
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "reader", "log_level": 0,
+                             "enable.auto.commit": False, "fetch.wait.max.ms": 20})
+        try:
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+            found = []
+
+            def read():
+                message = consumer.poll(1)
+                if message is not None:
+                    assert message.error() is None, message.error()
+                    found.append(message)
+                return len(found) >= sum(ends.values())
+            if ends:
+                wait_until(f"the {sum(ends.values())} records of {topic}", read, every=0)
+        finally:
+            consumer.close()
+        return found
+
+    def members(self, group):
+        """How many members the group has."""
+        answer = self.admin.describe_consumer_groups([group])[group].result(HANG_GUARD_S)
+        return len(answer.members)
+
     # --- producing -------------------------------------------------------------------------------
 
     def produce(self, topic, records):
-        """Records are (partition, key, value[, timestamp in ms]); returns when all are acknowledged.
-        Within a partition the order is kept."""
+        """Records are (partition, key, value[, timestamp in ms[, [(header, value), …]]]); returns when all are
+        acknowledged. Within a partition the order is kept."""
         if self._producer is None:
             self._producer = Producer({
                 "bootstrap.servers": self.address, "enable.idempotence": True, "linger.ms": 20,
@@ -210,12 +240,13 @@ class Kafka:
         def delivered(error, _message):
             if error is not None:
                 failures.append(error)
-        for partition, key, value, *timestamp in records:
+        for partition, key, value, *more in records:
+            timestamp, headers = (*more, None, None)[:2]
             while True:
                 try:
                     self._producer.produce(topic, partition=partition, key=key, value=value,
-                                           timestamp=timestamp[0] if timestamp else int(time.time() * 1000),
-                                           on_delivery=delivered)
+                                           timestamp=int(time.time() * 1000) if timestamp is None else timestamp,
+                                           headers=headers, on_delivery=delivered)
                     break
                 except BufferError:
                     self._producer.poll(0.1)

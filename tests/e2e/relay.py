@@ -12,15 +12,20 @@ class Relay:
     def __init__(self, target=None, port=0):
         self.target = target
         self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
+        self.open = set()
+        self.port = port
+        self.listen()
         self.address = f"127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self):
+    def listen(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def _accept(self, listener):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = listener.accept()
             except OSError:  # closed
                 return
             self.connections += 1
@@ -36,10 +41,12 @@ class Relay:
         except OSError:
             reset(client)
             return
+        self.open.add(client)
         back = threading.Thread(target=pump, args=(server, client), daemon=True)
         back.start()
         pump(client, server)
         back.join()
+        self.open.discard(client)
         client.close()
         server.close()
 
@@ -47,6 +54,15 @@ class Relay:
         """From now on connections are refused; those that are open stay open."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def cut(self):
+        """As if the host had gone: new connections are refused, those that are open end. listen() brings it back."""
+        self.close()
+        for client in list(self.open):
+            try:
+                client.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it ended by itself
+                pass
 
 
 def reset(client):

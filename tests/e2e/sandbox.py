@@ -13,9 +13,10 @@ PAGE = 20000
 
 
 class Sandbox:
-    def __init__(self, folder, listen="127.0.0.1:0"):
+    def __init__(self, folder, listen="127.0.0.1:0", max_requests=1_000_000):
         self.process = Process("sandbox", [*WRAP, BUILD / "sendx-sandbox", "--listen", listen,
-                                           "--api-key", API_KEY, "--team-id", TEAM_ID], folder)
+                                           "--api-key", API_KEY, "--team-id", TEAM_ID,
+                                           "--max-requests", str(max_requests)], folder)
 
         def ready():
             self.process.check_running()
@@ -57,16 +58,18 @@ class Sandbox:
         found = self.ask("GET", "/_sandbox/contacts?email=" + urllib.parse.quote(email, safe=""))["contacts"]
         return found[0] if found else None
 
-    def requests(self, after=0):
-        """Every request since `after`, in the order in which they came in."""
-        all_of_them = []
+    def request_pages(self, after=0):
+        """Every request since `after`, in the order in which they came in, some at a time."""
         while True:
             page = self.ask("GET", f"/_sandbox/requests?after={after}&limit={PAGE}")
             assert page["dropped"] == 0, "the sandbox's request log was too small"
-            all_of_them += page["requests"]
             if not page["requests"]:
-                return all_of_them
+                return
+            yield page["requests"]
             after = page["requests"][-1]["seq"]
+
+    def requests(self, after=0):
+        return [request for page in self.request_pages(after) for request in page]
 
     def applied(self, after=0):
         """The requests that changed the contacts, in order."""
@@ -95,8 +98,8 @@ class Sandbox:
         faults = self.ask("GET", "/_sandbox/faults")["faults"]
         return sum(fault["hits"] for fault in faults if fault["id"] == fault_id)
 
-    def end_faults(self):
-        self.ask("DELETE", "/_sandbox/faults")
+    def end_faults(self, fault_id=None):
+        self.ask("DELETE", "/_sandbox/faults" + (f"?id={fault_id}" if fault_id is not None else ""))
 
     def check_no_overlap(self):
         overlapping = [request for request in self.requests() if request["overlap"]]

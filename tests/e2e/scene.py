@@ -3,6 +3,7 @@
 import collections
 import json
 
+from dead_letters import Letter
 from harness import Process, tail
 from sandbox import Sandbox
 from worker import Worker, config_text
@@ -18,12 +19,16 @@ rules: (
 """
 
 
+DEAD_LETTER_PARTITIONS = 2
+
+
 class Scene:
     def __init__(self, kafka, folder, name):
         self.kafka = kafka
         self.folder = folder
         self.name = name
         self.group = f"{name}-group"
+        self.dead_letter_topic = f"{name}.dead-letter"
         self.topics = {}      # our name for it: Kafka's
         self.partitions = {}  # Kafka's name: number of partitions
         self._sandbox = None
@@ -31,10 +36,10 @@ class Scene:
     # --- topics ----------------------------------------------------------------------------------
 
     def create_topics(self, **partitions):
-        """create_topics(events=8) makes a topic that the test calls "events"."""
+        """create_topics(events=8) makes a topic that the test calls "events", and the one of the dead letters."""
         self.topics = {name: f"{self.name}.{name}" for name in partitions}
         self.partitions = {self.topics[name]: count for name, count in partitions.items()}
-        self.kafka.create_topics(self.partitions)
+        self.kafka.create_topics({**self.partitions, self.dead_letter_topic: DEAD_LETTER_PARTITIONS})
 
     def topic(self, name="events"):
         return self.topics[name]
@@ -49,6 +54,14 @@ class Scene:
     def wait_until_finished(self, worker):
         self.kafka.wait_until_finished(self.group, self.topics.values(), worker)
 
+    def dead_letters(self):
+        """The dead letters written so far, see dead_letters.Letter."""
+        return [Letter(message) for message in self.kafka.records(self.dead_letter_topic)]
+
+    def check_no_dead_letters(self):
+        letters = self.dead_letters()
+        assert not letters, f"{len(letters)} dead letters, e.g. {letters[0]}"
+
     # --- programs --------------------------------------------------------------------------------
 
     @property
@@ -57,10 +70,11 @@ class Scene:
             self._sandbox = Sandbox(self.folder)
         return self._sandbox
 
-    def start_sandbox(self, listen):
-        self._sandbox = Sandbox(self.folder, listen)
+    def start_sandbox(self, *settings, **more):
+        self._sandbox = Sandbox(self.folder, *settings, **more)
 
-    def config(self, rules=None, kafka=None, account=None, delivery=None, log=None, api="v1", base_url=None):
+    def config(self, rules=None, kafka=None, account=None, delivery=None, log=None, dead_letter=None, admin=None,
+               api="v1", base_url=None, more_accounts=()):
         """The text of a configuration: the rules ONE_CALL unless others are given."""
         if rules is None:
             rules = ONE_CALL.replace("@TOPIC@", self.topic())
@@ -69,7 +83,8 @@ class Scene:
             account_settings["team_id"] = None
         return config_text(
             kafka={"bootstrap_servers": self.kafka.address, "group_id": self.group, **(kafka or {})},
-            account={**account_settings, **(account or {})}, rules=rules, delivery=delivery, log=log)
+            account={**account_settings, **(account or {})}, rules=rules, delivery=delivery, log=log, admin=admin,
+            dead_letter={"topic": self.dead_letter_topic, **(dead_letter or {})}, more_accounts=more_accounts)
 
     def config_file(self, name="call", **settings):
         path = self.folder / f"{name}.conf"

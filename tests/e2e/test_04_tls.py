@@ -32,7 +32,7 @@ def test_an_untrusted_certificate_is_refused_and_nothing_is_lost(scene, authorit
     ca_file = {"unknown authority": other_authority.ca_file, "no ca_file": ""}.get(why, authority.ca_file)
     worker = scene.start_worker(base_url=scene.sandbox.base_url(address=relay.address, scheme="https"),
                                 account={"ca_file": str(ca_file)}, delivery={"drain_timeout": "2s"})
-    wait_until("six attempts", lambda: worker.check_running() or relay.connections >= 6, show=worker.log_text)
+    wait_until("four attempts", lambda: worker.check_running() or relay.connections >= 4, show=worker.log_text)
     assert scene.committed() in ({0: None}, {0: 0})
     # No call can be finished, so the drain may also end at its deadline.
     worker.stop(codes=(0, 1))

@@ -1,5 +1,6 @@
-"""Bad and odd input, each in a partition of its own between two good events: what cannot become calls holds
-its partition, loudly and with its reason; what is merely odd passes; no other partition is disturbed."""
+"""Bad and odd input, each in a partition of its own between two good events. Dead letters are switched off, so
+what cannot become calls holds its partition, loudly and with its reason; what is merely odd passes; no other
+partition is disturbed."""
 
 import dataclasses
 import json
@@ -26,6 +27,7 @@ rules: (
 """
 
 NOT_JSON = "(?i)json"
+OFF = {"topic": ""}
 
 
 def rendering(setting):
@@ -125,7 +127,7 @@ def settled(scene):
     scene.create_topics(events=len(INPUTS))
     for partition, odd_input in enumerate(INPUTS):
         scene.produce(partition_records(partition, odd_input))
-    worker = scene.start_worker(rules=RULES.replace("@TOPIC@", scene.topic()))
+    worker = scene.start_worker(rules=RULES.replace("@TOPIC@", scene.topic()), dead_letter=OFF)
     wanted = {partition: 1 if odd_input.held else 3 for partition, odd_input in enumerate(INPUTS)}
 
     def at_rest():
@@ -200,7 +202,7 @@ def test_held_partitions_are_held_again_after_a_restart(scene):
     scene.create_topics(events=2)
     scene.produce([(0, b"k", user()), (0, b"k", b"nonsense"), (1, b"k", user())])
     for name in ("first", "second"):
-        worker = scene.start_worker(name, rules=RULES.replace("@TOPIC@", scene.topic()))
+        worker = scene.start_worker(name, rules=RULES.replace("@TOPIC@", scene.topic()), dead_letter=OFF)
         worker.wait_for("event.held", topic=scene.topic(), partition=0, offset=1)
         wait_until("the rest to be committed", lambda: worker.check_running() or scene.committed() == {0: 1, 1: 1},
                    show=worker.log_text)

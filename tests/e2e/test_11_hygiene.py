@@ -18,7 +18,7 @@ def test_no_key_and_no_whole_address_in_log_or_argument_list(scene):
         scene.sandbox.fault(share=0.2, seed=n + 1, count=20, status=status,
                             body=f'{{"message": "user3@example.com may not with {API_KEY}"}}')
     scene.sandbox.fault(email="user5@example.com", status=422, body=f'{{"message": "user5@example.com, {API_KEY}"}}')
-    worker = scene.start_worker(log={"level": "debug"})
+    worker = scene.start_worker(log={"level": "debug"}, dead_letter={"topic": ""})
     wait_until("the others' calls and both holds",
                lambda: worker.check_running() or (
                    sum(email != "user5@example.com" and ids == expected[email] for email, ids in scene.delivered().items()) == 7

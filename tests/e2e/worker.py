@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+from admin import Admin
 from harness import BUILD, HANG_GUARD_S, WRAP, Process, tail, wait_until
 from sandbox import API_KEY, TEAM_ID
 
@@ -16,6 +17,9 @@ KAFKA_SETTINGS = {"start": "earliest", "fetch_wait_max_ms": 20, "heartbeat_inter
 ACCOUNT_SETTINGS = {"name": "main", "api": "v1", "api_key": "${env:SENDX_API_KEY}",
                     "team_id": "${env:SENDX_TEAM_ID}"}
 DELIVERY_SETTINGS = {"retry_min": "20ms", "retry_max": "200ms", "commit_interval": "100ms"}
+DEAD_LETTER_SETTINGS = {"redrive_topic": ""}  # the topic is each test's own
+ADMIN_SETTINGS = {"listen": ""}               # a test that asks gives ANY_PORT
+ANY_PORT = {"listen": "127.0.0.1:0"}
 
 
 # --- configuration -----------------------------------------------------------------------------------
@@ -37,14 +41,17 @@ def group(settings):
                            for name, value in settings.items() if value is not None) + " }"
 
 
-def config_text(kafka, account, rules, delivery=None, log=None):
+def config_text(kafka, account, rules, delivery=None, log=None, dead_letter=None, admin=None, more_accounts=()):
     """The text of a configuration file: settings of this test over the defaults above; `rules` is the
     file's rules part (email, tables, rules) as text."""
+    accounts = ", ".join(group({**ACCOUNT_SETTINGS, **settings}) for settings in (account, *more_accounts))
     return "\n".join([
         f"kafka: {group({**KAFKA_SETTINGS, **kafka})};",
-        f"accounts: ( {group({**ACCOUNT_SETTINGS, **account})} );",
+        f"accounts: ( {accounts} );",
         f"delivery: {group({**DELIVERY_SETTINGS, **(delivery or {})})};",
         f"log: {group(log or {'level': 'info'})};",
+        f"dead_letter: {group({**DEAD_LETTER_SETTINGS, **(dead_letter or {})})};",
+        f"admin: {group({**ADMIN_SETTINGS, **(admin or {})})};",
         rules])
 
 
@@ -100,6 +107,11 @@ class Worker(Process):
             return wanted <= seen
         wait_until(f"{self.name} to get {len(wanted)} partitions", assigned,
                    show=lambda: f"its log:\n{tail(self.log_path)}")
+
+    @property
+    def admin(self):
+        """Its admin endpoint; the configuration gave it ANY_PORT or an address."""
+        return Admin(self.wait_for("admin.listening")["address"])
 
     def stop(self, codes=(0,)):
         """SIGTERM, and the exit code is checked."""

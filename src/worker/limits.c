@@ -1,0 +1,118 @@
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "worker/state.h"
+
+#define NO_RATE 1e-6 /* calls a second: as good as none */
+
+enum { PROBE_MIN_MS = 250, PROBE_MAX_MS = 30 * 1000 /* back-off between the probes of a hold */ };
+
+/* How many partitions there are of the topics whose rules call ACCOUNT; 0 when nobody says. */
+static int64_t
+count_all(struct worker *worker, unsigned account)
+{
+    const struct ruleset *rules = worker->config->rules;
+    const char **topics = xcalloc(ruleset_topic_count(rules), sizeof(*topics));
+    size_t count = 0;
+    int64_t partitions;
+
+    for (size_t i = 0; i < ruleset_topic_count(rules); i++) {
+        if (ruleset_topic_calls(rules, i, account))
+            topics[count++] = ruleset_topic(rules, i);
+    }
+    partitions = count ? kafka_count_partitions(worker->kafka, topics, count) : 0;
+    xfree(topics);
+    return partitions;
+}
+
+static int64_t
+count_owned(struct worker *worker, unsigned account)
+{
+    size_t parts = core_parts(worker->core, NULL, 0);
+    void **users = xcalloc(parts, sizeof(*users));
+    int64_t count = 0;
+
+    core_parts(worker->core, users, parts);
+    for (size_t i = 0; i < parts; i++)
+        count += ruleset_name_calls(worker->config->rules, kafka_part_topic(users[i]), account);
+    xfree(users);
+    return count;
+}
+
+/* The rate limit is the whole group's: a process takes the share of the partitions that it owns.
+ * While nobody says how many there are, nothing starts. */
+static double
+rate_of(struct worker *worker, unsigned account)
+{
+    double rate = worker->config->accounts[account].rate_limit;
+    int64_t owned, all;
+
+    if (rate <= 0)
+        return 0;
+    owned = count_owned(worker, account);
+    all = owned ? count_all(worker, account) : 0;
+    if (owned && !all)
+        worker->limits_stale = true; /* asked again in the next turn */
+    if (all && owned <= all)
+        rate *= (double)owned / (double)all;
+    else
+        rate = NO_RATE;
+    log_info("account.rate", log_text("account", worker->config->accounts[account].name),
+             log_int("partitions", owned), log_int("of", all),
+             log_int("calls_per_1000_s", (int64_t)(rate * 1000)));
+    return rate;
+}
+
+void
+worker_set_limits(struct worker *worker)
+{
+    worker->limits_stale = false;
+    for (unsigned i = 0; i < worker->config->account_count; i++) {
+        const struct account *account = &worker->config->accounts[i];
+        struct gate_limits limits = {.max_in_flight = account->max_in_flight,
+                                     .rate = rate_of(worker, i),
+                                     .hold = account->hold,
+                                     .probe_min_ms = PROBE_MIN_MS,
+                                     .probe_max_ms = PROBE_MAX_MS};
+
+        core_set_account(worker->core, i, &limits, account->on_unknown_contact, worker->now);
+    }
+}
+
+static void
+log_gate(struct worker *worker, unsigned account)
+{
+    enum gate_reason reason = gate_reason(core_gate(worker->core, account), worker->now);
+    enum gate_reason last = worker->gate_reasons[account];
+    const char *name = worker->config->accounts[account].name;
+
+    worker->gate_reasons[account] = reason;
+    /* Throttling comes and goes with each reply: the metrics have it. */
+    if (reason == last || reason == GATE_THROTTLED || last == GATE_THROTTLED)
+        return;
+    if (reason == GATE_OPEN)
+        log_info("account.open", log_text("account", name),
+                 log_text("was", gate_reason_name(last)));
+    else
+        log_error("account.held", log_text("account", name),
+                  log_text("reason", gate_reason_name(reason)),
+                  log_text("effect", "nothing is lost; probes find out when it is over"));
+}
+
+void
+worker_log_holds(struct worker *worker)
+{
+    enum letter_hold hold = core_letter_hold(worker->core, worker->now);
+
+    for (unsigned i = 0; i < worker->config->account_count; i++)
+        log_gate(worker, i);
+    if (hold == worker->letter_hold)
+        return;
+    if (hold == LETTER_HOLD_NONE)
+        log_info("dead_letter.open", log_text("was", letter_hold_name(worker->letter_hold)));
+    else
+        log_error("dead_letter.held", log_text("reason", letter_hold_name(hold)),
+                  log_text("effect", hold == LETTER_HOLD_BUDGET
+                                         ? "mend the cause, or let them go with SIGUSR1"
+                                         : "what is refused waits, and its contacts with it"));
+    worker->letter_hold = hold;
+}

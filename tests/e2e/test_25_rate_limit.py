@@ -1,0 +1,93 @@
+"""The rate limit is the group's: three processes on eight partitions, one joins and one leaves."""
+
+import time
+
+import pytest
+
+from harness import wait_until
+from worker import ANY_PORT
+
+RATE, PARTITIONS, WINDOW_MS = 200, 8, 5000
+STEADY_S = 6
+
+
+class Phases:
+    """Spells in which the assignment stands still: from the last change of the partitions to the next command."""
+
+    def __init__(self):
+        self.spells = []
+
+    def steady(self, seconds=STEADY_S):
+        begin = time.time() * 1000
+        time.sleep(seconds)  # what is tested is a rate
+        self.spells.append((begin, time.time() * 1000))
+
+
+def owned(worker):
+    return worker.admin.metrics().value("sendx_worker_partitions_owned")
+
+
+def wait_balanced(workers):
+    """Each process has its part, none has too much, and their shares of the limit add up to it."""
+    def balanced():
+        parts = [owned(worker) for worker in workers]
+        shares = [worker.admin.metrics().value("sendx_worker_account_rate_limit", account="main") for worker in workers]
+        return sum(parts) == PARTITIONS and max(parts) - min(parts) <= 1 and sum(shares) == pytest.approx(RATE)
+    wait_until("the partitions to be shared out", balanced, show=lambda: [(worker.name, owned(worker)) for worker in workers])
+
+
+def check_limit(times, processes):
+    """In no window of 5 s more than the limit, 5 % and one call per process."""
+    most, first = 0, 0
+    for last, at in enumerate(times):
+        while times[first] <= at - WINDOW_MS:
+            first += 1
+        most = max(most, last - first + 1)
+    assert most <= RATE * WINDOW_MS / 1000 * 1.05 + processes, f"{most} calls in a window of 5 s"
+    return most
+
+
+def test_the_limit_holds_for_the_group_through_a_join_and_a_leave(scene):
+    scene.create_topics(events=PARTITIONS)
+    records, _ = scene.one_call_history(events=RATE * 45, contacts=RATE * 45, partitions=PARTITIONS)
+    scene.produce(records)
+    settings = {"account": {"rate_limit": float(RATE)}, "admin": ANY_PORT}
+    phases = Phases()
+    first, second = (scene.start_worker(name, **settings) for name in ("first", "second"))
+    wait_balanced([first, second])
+    phases.steady()
+    third = scene.start_worker("third", **settings)
+    wait_balanced([first, second, third])
+    phases.steady()
+    first.stop()
+    wait_balanced([second, third])
+    phases.steady()
+    begin, end = phases.spells[0][0], phases.spells[-1][1]
+    requests = scene.sandbox.requests()
+    second.stop()
+    third.stop()
+    times = sorted(request["started_ms"] for request in requests)
+    most = check_limit(times, processes=3)
+    used = [sum(a <= at < b for at in times) / ((b - a) / 1000 * RATE) for a, b in phases.spells]
+    overall = sum(begin <= at < end for at in times) / ((end - begin) / 1000 * RATE)
+    print(f"most in 5 s: {most}; used in steady spells: {[f'{u:.3f}' for u in used]}; overall {overall:.3f}")
+    assert min(used) >= 0.9, used
+    assert overall >= 0.9, overall
+    scene.sandbox.check_no_overlap()
+    emails = [request["email"] for request in scene.sandbox.requests()]
+    assert len(emails) == len(set(emails)), "something was sent twice"
+
+
+def test_without_work_nothing_is_saved_up(scene):
+    """An idle bucket holds 100 ms: after a rest there is no burst."""
+    scene.create_topics(events=1)
+    worker = scene.start_worker(account={"rate_limit": 100.0})
+    worker.wait_assigned(scene.partitions)
+    time.sleep(1.5)
+    records, expected = scene.one_call_history(events=150, contacts=150, partitions=1)
+    scene.produce(records)
+    scene.wait_until_finished(worker)
+    worker.stop()
+    times = sorted(request["started_ms"] for request in scene.sandbox.requests())
+    assert times[-1] - times[0] >= 1000 * (150 - 10 - 1) / 100 * 0.95, "quicker than the limit allows"
+    scene.check_delivered(expected)

@@ -171,16 +171,17 @@ flight_done(void *arg, void *token, const struct reply *reply)
     enum settled settled;
 
     buf_init(&reason, REASON_MAX);
-    note_call(worker, flight->job, &line);
+    if (settlement.verdict != VERDICT_DONE || log_level() <= LOG_DEBUG)
+        note_call(worker, flight->job, &line);
     if (settlement.verdict != VERDICT_DONE)
         verdict_describe(reply, worker->config->accounts[flight->account].api_key, &reason);
     settlement.reason = buf_text(&reason);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
     worker->counts.verdicts[settlement.verdict]++;
     worker->counts.settled[settled]++;
-    if (settlement.verdict == VERDICT_DONE)
+    if (settlement.verdict == VERDICT_DONE && log_level() <= LOG_DEBUG)
         log_done(&line, reply);
-    else if (reply->failure != REPLY_ABORTED)
+    else if (settlement.verdict != VERDICT_DONE && reply->failure != REPLY_ABORTED)
         log_failure(worker, &line, &settlement, settled);
     buf_fini(&reason);
     list_remove(&flight->node);

@@ -145,16 +145,13 @@ signals_step(struct worker *worker)
     }
 }
 
+/* What the loop waits for. A descriptor that is not there is -1, which poll(2) passes over. */
+enum { WAIT_SIGNALS, WAIT_KAFKA, WAIT_HTTP, WAIT_LETTERS, WAIT_ADMIN, WAITS };
+
 /* MORE: an edge stopped at its budget, so there is nothing to wait for. */
 static void
-wait_for_work(struct worker *worker, bool more)
+wait_for_work(struct worker *worker, struct pollfd fds[WAITS], bool more)
 {
-    struct pollfd fds[] = {
-        {.fd = worker->signals, .events = POLLIN},
-        {.fd = kafka_fd(worker->kafka), .events = POLLIN},
-        {.fd = http_fd(worker->http), .events = POLLIN},
-        {.fd = worker->letters ? dead_letter_fd(worker->letters) : -1, .events = POLLIN},
-        {.fd = worker->admin ? admin_fd(worker->admin) : -1, .events = POLLIN}};
     int64_t due_ms = worker->now + WAIT_MAX_MS;
 
     due_ms = clock_earlier(due_ms, kafka_deadline(worker->kafka, worker->now));
@@ -165,23 +162,42 @@ wait_for_work(struct worker *worker, bool more)
     if (worker->admin)
         due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
-    poll(fds, ARRAY_LEN(fds), !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
+    poll(fds, WAITS, !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
+}
+
+/* The edges that have little to do are called only when they have: a call costs them a system call
+ * or a lock, which shows at thousands of turns a second. */
+static void
+quiet_edges_step(struct worker *worker, const struct pollfd fds[WAITS])
+{
+    if (fds[WAIT_SIGNALS].revents)
+        signals_step(worker);
+    if (worker->letters && (fds[WAIT_LETTERS].revents ||
+                            dead_letter_deadline(worker->letters, worker->now) <= worker->now))
+        dead_letter_step(worker->letters, worker->now);
+    if (worker->admin &&
+        (fds[WAIT_ADMIN].revents || admin_deadline(worker->admin, worker->now) <= worker->now))
+        admin_step(worker->admin);
 }
 
 static void
 loop(struct worker *worker)
 {
+    struct pollfd fds[WAITS] = {
+        [WAIT_SIGNALS] = {worker->signals, POLLIN,
+                          POLLIN}, /* each is looked at once to begin with */
+        [WAIT_KAFKA] = {kafka_fd(worker->kafka), POLLIN, POLLIN},
+        [WAIT_HTTP] = {http_fd(worker->http), POLLIN, POLLIN},
+        [WAIT_LETTERS] = {worker->letters ? dead_letter_fd(worker->letters) : -1, POLLIN, POLLIN},
+        [WAIT_ADMIN] = {worker->admin ? admin_fd(worker->admin) : -1, POLLIN, POLLIN}};
+
     while (worker->phase != PHASE_DONE) {
         bool more;
 
         worker->now = clock_now_ms();
-        signals_step(worker);
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
-        if (worker->letters)
-            dead_letter_step(worker->letters, worker->now);
-        if (worker->admin)
-            admin_step(worker->admin);
+        quiet_edges_step(worker, fds);
         if (worker->limits_stale)
             worker_set_limits(worker);
         core_tick(worker->core, worker->now);
@@ -191,7 +207,7 @@ loop(struct worker *worker)
         worker_commit_step(worker);
         worker_rebalance_step(worker);
         if (worker->phase != PHASE_DONE)
-            wait_for_work(worker, more);
+            wait_for_work(worker, fds, more);
     }
 }
 

@@ -109,16 +109,12 @@ on_revoked(void *arg, struct kafka_part **parts, size_t count)
     struct revocation *revocation = &worker->revocation;
     struct core_part **core_parts = xcalloc(count, sizeof(*core_parts));
 
-    assert(!revocation->count);
+    assert(count && !revocation->count);
     worker->counts.revoked += count;
     for (size_t i = 0; i < count; i++)
         core_parts[i] = kafka_part_user(parts[i]);
     core_revoke(worker->core, core_parts, count);
     xfree(core_parts);
-    if (!count) {
-        kafka_release(worker->kafka);
-        return;
-    }
     revocation->parts = xmemdup(parts, count * sizeof(*parts));
     revocation->count = count;
     revocation->drain_ms = worker->now + drain_ms(worker);

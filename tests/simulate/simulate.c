@@ -2,13 +2,26 @@
  * Deterministic simulation of delivery: several workers (each a real delivery core), a false Kafka,
  * a false API and a false clock. After every step it asserts what delivery promises:
  *
- *   conservation   consumed = pending + ended, per partition (core_check)
- *   offsets        the committed offset never passes the first unfinished event, never moves back,
- * and is stored only by the partition's owner order          a call is sent only when every earlier
- * call of its contact, in its partition, was delivered; in one worker at most one call of a contact
- * is in flight no repeats     a planned hand-over in which nothing was stuck repeats nothing
+ * - Conservation: consumed = pending + ended, per partition (core_check).
  *
- * and at the end, once all faults are mended, that everything was delivered and committed.
+ * - Offsets: the committed one never passes the first unfinished event, never moves back, and is
+ *   stored by the partition's owner only.
+ *
+ * - Order: a call is sent only when every earlier call of its contact, in its partition, was
+ *   delivered or refused; in one worker at most one call of a contact is in flight.
+ *
+ * - Dead letters: only what is wrong itself becomes one, and it is finished when it is stored.
+ *
+ * - Retry-After: no request of a worker to an account before the time it was given.
+ *
+ * - Memory: no more events and bytes pending than the limits, but for one event.
+ *
+ * - Hand-over: in a planned one in which nothing was stuck, no event is left half done.
+ *
+ * - Repeats: nothing is sent twice but after a crash, a loss or a hand-over.
+ *
+ * And at the end, once the faults are over, that everything was delivered or stored as a dead
+ * letter, and committed.
  *
  *     simulate [SEEDS [FIRST]]     a failing seed is printed; FIRST replays it
  */

@@ -89,8 +89,8 @@ void core_set_account(struct core *core, unsigned account, const struct gate_lim
 struct core_part *core_assign(struct core *core, int64_t start, int64_t committed, void *user);
 
 /* Whether another event of PART may be opened: the pending limits, of which a part may hold twice
- * its share; a held event; a drain. */
-bool core_has_room(const struct core *core, const struct core_part *part);
+ * its share; a held event; a drain; no need, as every account has calls enough that may start. */
+bool core_has_room(const struct core *core, const struct core_part *part, int64_t now);
 
 /* Events. RECORD is copied; its size and the calls' count towards the limits. */
 struct core_event *core_open(struct core *core, struct core_part *part, const struct event *record);

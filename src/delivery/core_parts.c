@@ -3,6 +3,8 @@
 #include "base/xalloc.h"
 #include "delivery/core_state.h"
 
+enum { FED_ROUNDS = 4 }; /* of calls that may start, times the slots of their account */
+
 /* ---- coming and going ---- */
 
 struct core_part *
@@ -31,14 +33,30 @@ core_parts(const struct core *core, void **users, size_t cap)
     return core->part_count;
 }
 
+/* Every account has calls enough for a while. To read on would only make the pending events, and
+ * what a hand-over gives back, more than the processor's caches hold. */
+static bool
+is_fed(const struct core *core, int64_t now)
+{
+    for (size_t i = 0; i < core->account_count; i++) {
+        const struct core_account *account = core->accounts[i];
+        size_t enough = FED_ROUNDS * (size_t)account->gate.limits.max_in_flight;
+
+        if (!account->is_set || gate_reason(&account->gate, now) != GATE_OPEN ||
+            account->fresh.count < enough)
+            return false;
+    }
+    return core->account_count > 0;
+}
+
 bool
-core_has_room(const struct core *core, const struct core_part *part)
+core_has_room(const struct core *core, const struct core_part *part, int64_t now)
 {
     int64_t parts = (int64_t)core->part_count;
     int64_t share_events = 2 * core->limits.max_events / parts;
     int64_t share_bytes = 2 * core->limits.max_bytes / parts;
 
-    if (part->revoked || part->unmapped)
+    if (part->revoked || part->unmapped || is_fed(core, now))
         return false;
     if (!part->counts.pending) /* one event always has room, as long as the whole has */
         share_events = share_bytes = INT64_MAX;

@@ -502,7 +502,8 @@ report(struct http *http, struct request *request, struct reply *reply)
         reply->body_len = request->reply.len;
         reply->body_cut = request->reply_cut;
         reply->retry_after = header_of(request->easy, "Retry-After");
-        reply->date = header_of(request->easy, "Date");
+        if (reply->retry_after)
+            reply->date = header_of(request->easy, "Date");
     } else {
         reply->body = "";
     }

@@ -12,7 +12,8 @@ enum { REASON_MAX = 1024 };
 bool
 worker_has_room(const struct worker *worker, struct kafka_part *part)
 {
-    return worker->phase == PHASE_RUNNING && core_has_room(worker->core, kafka_part_user(part));
+    return worker->phase == PHASE_RUNNING &&
+           core_has_room(worker->core, kafka_part_user(part), worker->now);
 }
 
 static void

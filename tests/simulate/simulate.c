@@ -360,7 +360,7 @@ worker_read(struct sim_worker *worker, int p)
     struct core_event *event;
 
     if (worker->next[p] >= partition->count || from->arrives_ms > sim.now ||
-        !core_has_room(worker->core, worker->parts[p]))
+        !core_has_room(worker->core, worker->parts[p], sim.now))
         return false;
     worker->next[p]++;
     record.offset = from->offset;
@@ -947,7 +947,7 @@ next_ms(void)
         if (w < 0 || w != partition->target)
             earlier(&due_ms, sim.now + 1 + pick(20));
         else if (sim.workers[w].next[p] < partition->count &&
-                 core_has_room(sim.workers[w].core, sim.workers[w].parts[p]))
+                 core_has_room(sim.workers[w].core, sim.workers[w].parts[p], sim.now))
             earlier(&due_ms, partition->events[sim.workers[w].next[p]].arrives_ms);
     }
     return due_ms > sim.now ? due_ms : sim.now + 1;

@@ -269,11 +269,43 @@ a_part_holds_at_most_twice_its_share(void **state)
 
     for (int i = 0; i < 3; i++)
         core_assign(fixture->core, 0, 0, NULL);
-    while (core_has_room(fixture->core, fixture->part)) {
+    while (core_has_room(fixture->core, fixture->part, fixture->now)) {
         open_event(fixture, fixture->part, "a@example.com", NULL);
         opened++;
     }
     assert_int_equal(opened, 50); /* 100 events, 4 parts */
+}
+
+static void
+nothing_is_read_while_every_account_has_calls_enough(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gate_limits gate = default_gate();
+    struct core_job *job;
+    char email[32];
+
+    gate.max_in_flight = 2;
+    core_set_account(fixture->core, 0, &gate, UNKNOWN_CREATE, fixture->now);
+    for (int i = 0; i < 8; i++) {
+        assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
+        snprintf(email, sizeof(email), "contact%d@example.com", i);
+        open_event(fixture, fixture->part, email, NULL);
+        open_event(fixture, fixture->part, email, NULL); /* behind the first: it may not start */
+    }
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
+    job = core_next(fixture->core, fixture->now);
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
+    open_event(fixture, fixture->part, "other@example.com", NULL);
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
+    gate.hold = true; /* what an account that is held has does not keep the others waiting */
+    core_set_account(fixture->core, 0, &gate, UNKNOWN_CREATE, fixture->now);
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
+    gate.hold = false;
+    core_set_account(fixture->core, 0, &gate, UNKNOWN_CREATE, fixture->now);
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
+    core_set_account(fixture->core, 1, &gate, UNKNOWN_CREATE, fixture->now); /* has nothing */
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
+    settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
 }
 
 static void
@@ -283,7 +315,7 @@ bytes_bound_what_is_pending(void **state)
     struct fixture *fixture = *state;
     int opened = 0;
 
-    while (core_has_room(fixture->core, fixture->part)) {
+    while (core_has_room(fixture->core, fixture->part, fixture->now)) {
         struct event record = record_at(fixture->next++);
         struct call *call = call_of("a@example.com", NULL);
         struct core_event *event;
@@ -330,7 +362,7 @@ a_revoked_part_finishes_what_began_and_what_stands_before_it(void **state)
     settle(fixture, expect_next(fixture, 2, "b@example.com"), VERDICT_DONE, SETTLED_DONE);
     core_revoke(fixture->core, &fixture->part, 1);
     assert_int_equal(counts->ended[EVENT_GIVEN_BACK], 1);
-    assert_false(core_has_room(fixture->core, fixture->part));
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
     assert_false(core_is_drained(fixture->core, fixture->part));
     settle(fixture, begun, VERDICT_DONE, SETTLED_DONE);
     settle(fixture, expect_next(fixture, 1, "a@example.com"), VERDICT_DONE, SETTLED_DONE);
@@ -1132,6 +1164,7 @@ main(void)
         WITH_CORE(a_failed_commit_is_due_again),
         WITH_CORE(a_start_without_a_committed_offset_is_pinned_by_a_commit),
         WITH_CORE(a_part_holds_at_most_twice_its_share),
+        WITH_CORE(nothing_is_read_while_every_account_has_calls_enough),
         WITH_CORE(bytes_bound_what_is_pending),
         WITH_CORE(a_delivered_call_gives_its_bytes_back_before_its_event_ends),
         WITH_CORE(a_revoked_part_finishes_what_began_and_what_stands_before_it),

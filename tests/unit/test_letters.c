@@ -265,14 +265,14 @@ while_the_topic_fails_nothing_more_becomes_a_letter(void **state)
     assert_false(open_unmapped(fixture));
     open_event(fixture, fixture->part, "b@example.com", NULL);
     expect_nothing(fixture); /* b's lane waits */
-    assert_false(core_has_room(fixture->core, fixture->part));
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
     pass(fixture, MINUTE);
     expect_nothing(fixture);
     letter_done(fixture, expect_letter(fixture, 0), true);
     core_tick(fixture->core, fixture->now);
     settle(fixture, expect_next(fixture, 3, "b@example.com"), VERDICT_DONE, SETTLED_DONE);
     assert_int_equal(store_all(fixture), 2);
-    assert_true(core_has_room(fixture->core, fixture->part));
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
     expect_offset(fixture, 4);
     expect_empty(fixture);
 }
@@ -564,7 +564,7 @@ past_the_budget_a_refused_call_holds_its_contact_and_its_offset_only(void **stat
     assert_false(core_commit_is_due(fixture->core));
     assert_int_equal(gauges_of(fixture).refused, 1);
     assert_int_equal(gauges_of(fixture).events, 2);
-    assert_true(core_has_room(fixture->core, fixture->part));
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
 }
 
 static void
@@ -671,7 +671,7 @@ admit_all_lets_everything_go(void **state)
     expect_nothing(fixture);
     assert_int_equal(core_admit_all(fixture->core, fixture->now), 3);
     expect_hold(fixture, LETTER_HOLD_NONE);
-    assert_true(core_has_room(fixture->core, fixture->part));
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
     settle(fixture, expect_next(fixture, BUDGET_LEAST + 3, "a@example.com"), VERDICT_DONE,
            SETTLED_DONE);
     assert_int_equal(store_all(fixture), 3);
@@ -714,7 +714,7 @@ an_unmapped_event_is_a_letter_with_its_reason(void **state)
     assert_true(
         core_refuse(fixture->core, open_record(fixture, fixture->part), reason, fixture->now));
     memset(reason, 'x', sizeof(reason) - 1);
-    assert_true(core_has_room(fixture->core, fixture->part));
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
     letter = expect_letter(fixture, 0);
     assert_string_equal(core_letter_reason(letter), "rule \"r\": email: no e-mail");
     assert_int_equal(core_letter_failures(letter, &failures), 0);
@@ -735,11 +735,11 @@ an_unmapped_event_past_the_budget_holds_its_part_alone(void **state)
     assert_false(open_unmapped(fixture));
     expect_hold(fixture, LETTER_HOLD_BUDGET);
     assert_int_equal(gauges_of(fixture).unmapped, 1);
-    assert_false(core_has_room(fixture->core, fixture->part));
-    assert_true(core_has_room(fixture->core, other));
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
+    assert_true(core_has_room(fixture->core, other, fixture->now));
     assert_true(core_is_drained(fixture->core, fixture->part)); /* nothing of it can end now */
     expect_no_letter(fixture);
-    while (!core_has_room(fixture->core, fixture->part))
+    while (!core_has_room(fixture->core, fixture->part, fixture->now))
         pass_to_deadline(fixture);
     assert_int_equal(store_all(fixture), 1);
     expect_offset(fixture, BUDGET_LEAST + 1);
@@ -773,7 +773,7 @@ without_dead_letters_what_is_refused_is_held_for_ever(void **state)
         pass(fixture, 24 * (int64_t)HOUR);
         expect_nothing(fixture);
         expect_no_letter(fixture);
-        assert_false(core_has_room(fixture->core, fixture->part));
+        assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
     }
     assert_false(core_commit_is_due(fixture->core));
     core_revoke_all(fixture->core);
@@ -806,7 +806,7 @@ chaos_open(struct chaos *chaos)
     struct event record = record_at(chaos->next[p]);
     struct core_event *event;
 
-    if (!core_has_room(fixture->core, chaos->parts[p]))
+    if (!core_has_room(fixture->core, chaos->parts[p], fixture->now))
         return;
     chaos->next[p]++;
     event = core_open(fixture->core, chaos->parts[p], &record);

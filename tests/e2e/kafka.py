@@ -6,7 +6,8 @@ import subprocess
 import time
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic,
+                                   OffsetSpec, ResourcePatternType, ResourceType)
 
 from harness import HANG_GUARD_S, ROOT, Process, free_port, tail, wait_until
 
@@ -38,6 +39,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 num.network.threads=2
 num.io.threads=4
 """
@@ -142,6 +145,19 @@ class Kafka:
     def delete_topic(self, topic):
         self.admin.delete_topics([topic], operation_timeout=30)[topic].result(HANG_GUARD_S)
         wait_until(f"{topic} to be gone", lambda: topic not in self.admin.list_topics(timeout=10).topics)
+
+    def deny(self, operation, topic):
+        """Nobody may do it (AclOperation) on the topic any more."""
+        rule = AclBinding(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:*", "*", operation,
+                          AclPermissionType.DENY)
+        for future in self.admin.create_acls([rule], request_timeout=HANG_GUARD_S).values():
+            future.result(HANG_GUARD_S)
+
+    def allow_again(self, topic):
+        rules = AclBindingFilter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, None, None, AclOperation.ANY,
+                                 AclPermissionType.ANY)
+        for future in self.admin.delete_acls([rules], request_timeout=HANG_GUARD_S).values():
+            future.result(HANG_GUARD_S)
 
     def partitions(self, topic):
         return sorted(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)

@@ -8,6 +8,7 @@ import string
 import time
 
 import pytest
+from confluent_kafka.admin import AclOperation
 
 from dead_letters import check_letters
 from harness import wait_until
@@ -236,6 +237,22 @@ def test_a_missing_topic_is_said_at_start_and_held_for(scene):
     worker = scene.start_worker(admin=ANY_PORT, kafka=QUICK)
     wait_held_for_the_topic(scene, worker, expected)
     scene.kafka.create_topics({scene.dead_letter_topic: 2})
+    scene.wait_until_finished(worker)
+    assert worker.admin.letters_held() == set()
+    worker.stop()
+    check_letters(scene.dead_letters(), letters, scene.topic())
+    scene.check_delivered(expected)
+
+
+@pytest.mark.parametrize("operation", [AclOperation.WRITE, AclOperation.DESCRIBE])
+def test_a_topic_that_may_not_be_written_to_is_said_at_start_and_held_for(scene, operation):
+    scene.create_topics(events=2)
+    scene.kafka.deny(operation, scene.dead_letter_topic)
+    expected, letters = poisoned(scene)
+    worker = scene.start_worker(admin=ANY_PORT, kafka=QUICK)
+    wait_held_for_the_topic(scene, worker, expected)
+    assert f'topic \\"{scene.dead_letter_topic}\\" may not be written to' in worker.log_text()
+    scene.kafka.allow_again(scene.dead_letter_topic)
     scene.wait_until_finished(worker)
     assert worker.admin.letters_held() == set()
     worker.stop()

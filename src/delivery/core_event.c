@@ -202,6 +202,7 @@ core_refuse(struct core *core, struct core_event *event, const char *reason, int
 {
     assert(list_is_empty(&event->jobs));
     event->reason = xstrdup(reason);
+    core_event_add_bytes(core, event, (int64_t)strlen(reason) + 1);
     event->letter = LETTER_UNMAPPED;
     list_push_back(&core->unmapped, &event->letter_node);
     event->part->unmapped++;

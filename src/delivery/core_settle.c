@@ -40,8 +40,9 @@ static enum settled
 settle_done(struct core *core, struct core_job *job, enum settled settled, int64_t now)
 {
     struct core_event *event = job->event;
+    size_t size = call_size(job->call) + (job->create ? call_size(job->create) : 0) + sizeof(*job);
 
-    core_event_add_bytes(core, event, -(int64_t)(call_size(job->call) + sizeof(*job)));
+    core_event_add_bytes(core, event, -(int64_t)size);
     core_job_end(core, job);
     core_event_drop(core, event, now);
     return settled;
@@ -59,6 +60,7 @@ settle_refused(struct core *core, struct core_job *job, const struct settlement 
                               .attempts = job->tries,
                               .first_ms = job->first_ms,
                               .last_ms = now};
+    core_event_add_bytes(core, job->event, (int64_t)strlen(job->failure.reason) + 1);
     core_job_set_state(core, job, JOB_REFUSED, 0);
     return core_event_admit(core, job, now) ? SETTLED_FAILED : SETTLED_REFUSED;
 }
@@ -115,6 +117,7 @@ settle_unknown(struct core *core, struct core_job *job, const struct settlement 
     if (unknown == UNKNOWN_DEAD_LETTER || job->created)
         return settle_refused(core, job, settlement, now);
     job->create = creating_call(job->call);
+    core_event_add_bytes(core, job->event, (int64_t)call_size(job->create));
     core_job_set_state(core, job, JOB_WAITING, now);
     return SETTLED_WAITING;
 }
@@ -123,6 +126,7 @@ settle_unknown(struct core *core, struct core_job *job, const struct settlement 
 static enum settled
 settle_created(struct core *core, struct core_job *job, int64_t now)
 {
+    core_event_add_bytes(core, job->event, -(int64_t)call_size(job->create));
     call_free(job->create);
     job->create = NULL;
     job->created = true;

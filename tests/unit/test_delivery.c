@@ -1053,13 +1053,16 @@ an_unknown_contact_is_created_and_then_the_track_goes(void **state)
 {
     struct fixture *fixture = *state;
     struct core_job *job;
+    int64_t bytes;
 
     draw_unknown(fixture, UNKNOWN_CREATE, SETTLED_WAITING);
+    bytes = gauges_of(fixture).bytes;
     job = expect_next(fixture, 0, "a@example.com");
     assert_int_equal(core_job_call(job)->kind, CALL_IDENTIFY);
     assert_null(core_job_call(job)->identify.first_name);
     expect_nothing(fixture); /* what stands behind it waits */
     settle(fixture, job, VERDICT_DONE, SETTLED_CREATED);
+    assert_in_range(gauges_of(fixture).bytes, 1, bytes - (int64_t)sizeof(struct call));
     assert_false(core_commit_is_due(fixture->core));
     pass_to_deadline(fixture);
     job = expect_next(fixture, 0, "a@example.com");

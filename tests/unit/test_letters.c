@@ -758,6 +758,23 @@ mapping_failures_draw_on_the_budget_as_well(void **state)
 /* ---- without a dead-letter topic ---- */
 
 static void
+the_reason_of_what_is_refused_counts_as_pending(void **state)
+{
+    static char reason[1000];
+    struct fixture *fixture = *state;
+    struct settlement settlement = {.verdict = VERDICT_PERMANENT, .status = 422, .reason = reason};
+    int64_t bytes;
+
+    memset(reason, 'r', sizeof(reason) - 1);
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    bytes = gauges_of(fixture).bytes;
+    assert_int_equal(core_settle(fixture->core, expect_next(fixture, 0, "a@example.com"),
+                                 &settlement, fixture->now),
+                     SETTLED_REFUSED);
+    assert_int_equal(gauges_of(fixture).bytes, bytes + (int64_t)sizeof(reason));
+}
+
+static void
 without_dead_letters_what_is_refused_is_held_for_ever(void **state)
 {
     struct fixture *fixture = *state;
@@ -1022,6 +1039,7 @@ main(void)
         WITH_CORE(an_unmapped_event_is_a_letter_with_its_reason),
         WITH_CORE(an_unmapped_event_past_the_budget_holds_its_part_alone),
         WITH_CORE(mapping_failures_draw_on_the_budget_as_well),
+        WITHOUT_DEAD_LETTERS(the_reason_of_what_is_refused_counts_as_pending),
         WITHOUT_DEAD_LETTERS(without_dead_letters_what_is_refused_is_held_for_ever),
         WITH_CORE(whatever_happens_nothing_is_lost_and_nothing_stays),
         WITH_CORE(letters_that_are_out_at_the_end_are_freed),

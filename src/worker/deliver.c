@@ -156,6 +156,14 @@ is_congestion(const struct reply *reply)
     return reply->status == 429 || reply->status == 503 || reply->failure == REPLY_TIMEOUT;
 }
 
+/* WAIT_MS from now, never less: the turn's time is that of its beginning, and what is asked for is
+ * counted from the reply. The clock's milliseconds are cut off. */
+static int64_t
+later_ms(int64_t wait_ms)
+{
+    return clock_now_ms() + 1 + wait_ms;
+}
+
 static void
 flight_done(void *arg, void *token, const struct reply *reply)
 {
@@ -166,7 +174,7 @@ flight_done(void *arg, void *token, const struct reply *reply)
     struct settlement settlement = {.verdict = verdict_of(core_job_call(flight->job)->kind, reply),
                                     .status = reply->status,
                                     .congestion = is_congestion(reply),
-                                    .not_before_ms = wait_ms ? worker->now + wait_ms : 0};
+                                    .not_before_ms = wait_ms ? later_ms(wait_ms) : 0};
     struct call_line line;
     struct buf reason;
     enum settled settled;

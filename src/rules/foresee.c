@@ -349,6 +349,8 @@ foresee_filter(const struct filter_use *use, unsigned input, const struct foresi
     if (!strcmp(filter->name, "default"))
         return foresee_replacement(use, input, sight);
     kinds = foresee_row(filter->name, input);
+    if (use->format && *use->format)
+        kinds &= ~(unsigned)FORESEE_EMPTY;
     if (input & FORESEE_NULL)
         kinds |= strcmp(filter->name, "length") ? FORESEE_NULL : FORESEE_NUMBER;
     /* An argument that is null, or no text where one is wanted. */

@@ -213,8 +213,8 @@ find_never_added(const struct lint_state *state, const struct lint_rule *rule,
     lint_say(state, LINT_TAG_NEVER_ADDED, rule, text,
              "no rule of account \"%s\" adds the tag \"%s\"%s%s%s; correct or drop it, or allow it "
              "where something else than these rules adds it",
-             rule->account->name, tag, best ? "; did you mean \"" : "", best ? best : "",
-             best ? "\"?" : "");
+             rule->account->name, tag, best ? " (did you mean \"" : "", best ? best : "",
+             best ? "\"?)" : "");
 }
 
 /* Both by RULE: REMOVED, whose tag is TAG. */

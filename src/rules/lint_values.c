@@ -73,18 +73,20 @@ find_capitals(const struct lint_state *state, const struct lint_rule *rule,
               const struct lint_text *text)
 {
     struct foresight sight = {state->spec->tables, state->spec->table_count, NULL};
-    bool found = false;
+    bool found = false, has_expr = false;
 
     for (size_t i = 0; i < text->template.count; i++) {
         const struct template_part *part = &text->template.parts[i];
 
+        has_expr |= part->expr != NULL;
         found |=
             part->expr ? may_have_capitals(part->expr, &sight) : has_capital(part->text, part->len);
     }
     if (found)
         lint_say(state, LINT_EMAIL_WITHOUT_LOWER, rule, text,
-                 "it is not put into small letters, so that one person who is written in two ways "
-                 "may become two contacts; end the expression with \"| lower\"");
+                 "may hold capitals, so that one person who is written in two ways becomes two "
+                 "contacts; %s",
+                 has_expr ? "end each expression with \"| lower\"" : "write it in small letters");
 }
 
 /* What is nothing whatever the event: the whole template, or a part that is null. */

@@ -382,21 +382,35 @@ allows(const char *line, const char *name, bool *ret_alone)
     }
 }
 
+/* The next line without its end, or as much as LINE takes of it; false when there is none. */
+static bool
+read_line(FILE *in, struct buf *line)
+{
+    int c = getc(in);
+
+    buf_reset(line);
+    if (c == EOF)
+        return false;
+    for (; c != EOF && c != '\n'; c = getc(in))
+        buf_add_char(line, (char)c);
+    return true;
+}
+
 bool
 scan_allows(const char *file, unsigned line, const char *name)
 {
     struct stat st;
     FILE *in = stat(file, &st) == 0 && S_ISREG(st.st_mode) ? fopen(file, "r") : NULL;
-    char *text = NULL;
-    size_t room = 0;
+    struct buf text;
     bool allowed = false;
 
-    for (unsigned i = 1; in && i <= line && getline(&text, &room, in) >= 0; i++) {
-        bool alone, found = i + 1 >= line && allows(text, name, &alone);
+    buf_init(&text, TOKEN_MAX);
+    for (unsigned i = 1; in && i <= line && read_line(in, &text); i++) {
+        bool alone, found = i + 1 >= line && allows(buf_text(&text), name, &alone);
 
         allowed |= found && (i == line || alone);
     }
-    free(text);
+    buf_fini(&text);
     if (in)
         fclose(in);
     return allowed;

@@ -24,6 +24,7 @@ static const char *const WORDS[] = {"Ada King",
                                     " -3 ",
                                     "1e3",
                                     "0x1",
+                                    "  ",
                                     "true",
                                     "pro",
                                     "2024-02-29",
@@ -1184,7 +1185,7 @@ static void
 write_condition(struct rng *rng, struct buf *text, int depth)
 {
     static const char *const paths[] = {"a", "b", "a.b"};
-    static const char *const literals[] = {"''", "null", "'a'", "1", "[]", "'1'"};
+    static const char *const literals[] = {"''", "null", "'a'", "1", "[]", "'1'", "'true'"};
     static const char *const lists[] = {"['a', 'b']", "['', null]", "[1, true]", "[]", "'a'"};
     static const char *const ops[] = {"==", "!=", "<", "starts_with", "ends_with", "contains"};
     const char *path = PICK(rng, paths);

@@ -24,10 +24,12 @@ diag_fini(struct diag *diag)
 }
 
 static void
-add(struct diag *diag, enum diag_severity severity, struct place at, const char *fmt, va_list ap)
+add(struct diag *diag, enum diag_severity severity, const char *name, struct place at,
+    const char *fmt, va_list ap)
 {
     char message[DIAG_TEXT_MAX];
     struct buf text;
+    size_t message_at, message_len;
 
     vsnprintf(message, sizeof(message), fmt, ap);
     buf_init(&text, 2 * DIAG_TEXT_MAX);
@@ -36,13 +38,20 @@ add(struct diag *diag, enum diag_severity severity, struct place at, const char 
     else if (at.file)
         buf_printf(&text, "%s: ", at.file);
     buf_add_text(&text, severity == DIAG_ERROR ? "error: " : "warning: ");
+    message_at = text.len;
     buf_add_text(&text, message);
+    message_len = text.len - message_at;
+    if (name)
+        buf_printf(&text, " [%s]", name);
     diag->items = xgrow(diag->items, diag->count, &diag->cap, sizeof(diag->items[0]));
     diag->items[diag->count++] = (struct diag_item){
         .severity = severity,
         .text = buf_steal(&text),
         .file_len = at.file ? strlen(at.file) : 0,
+        .message_at = message_at,
+        .message_len = message_len,
         .line = at.file ? at.line : 0,
+        .name = name,
     };
     if (severity == DIAG_ERROR)
         diag->errors++;
@@ -56,7 +65,7 @@ diag_error(struct diag *diag, struct place at, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    add(diag, DIAG_ERROR, at, fmt, ap);
+    add(diag, DIAG_ERROR, NULL, at, fmt, ap);
     va_end(ap);
     return -1;
 }
@@ -67,7 +76,7 @@ diag_warning(struct diag *diag, struct place at, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    add(diag, DIAG_WARNING, at, fmt, ap);
+    add(diag, DIAG_WARNING, NULL, at, fmt, ap);
     va_end(ap);
 }
 
@@ -77,8 +86,36 @@ diag_notice(struct diag *diag, struct place at, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    add(diag, DIAG_NOTICE, at, fmt, ap);
+    add(diag, DIAG_NOTICE, NULL, at, fmt, ap);
     va_end(ap);
+}
+
+void
+diag_lint(struct diag *diag, const char *name, struct place at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(diag, DIAG_WARNING, name, at, fmt, ap);
+    va_end(ap);
+}
+
+void
+diag_drop(struct diag *diag, bool (*drop)(const struct diag_item *item))
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < diag->count; i++) {
+        struct diag_item item = diag->items[i];
+
+        if (item.severity == DIAG_WARNING && item.name && drop(&item)) {
+            xfree(item.text);
+            diag->warnings--;
+        } else {
+            diag->items[kept++] = item;
+        }
+    }
+    diag->count = kept;
 }
 
 static bool

@@ -21,9 +21,12 @@ struct place {
 
 struct diag_item {
     enum diag_severity severity;
-    char *text;      /* "FILE:LINE: error: MESSAGE" */
-    size_t file_len; /* TEXT begins with the file's name; 0: with none */
+    char *text;        /* "FILE:LINE: error: MESSAGE", or "FILE:LINE: warning: MESSAGE [NAME]" */
+    size_t file_len;   /* TEXT begins with the file's name; 0: with none */
+    size_t message_at; /* where MESSAGE begins in TEXT */
+    size_t message_len;
     unsigned line;
+    const char *name; /* of the warning, static; NULL: none */
 };
 
 struct diag {
@@ -39,6 +42,14 @@ void diag_fini(struct diag *diag);
 int diag_error(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_warning(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_notice(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* A warning that has a name, by which it can be talked about and allowed: "comma-missing". NAME is
+ * kept. */
+void diag_lint(struct diag *diag, const char *name, struct place at, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+/* Takes out the warnings that have a name and that DROP asks to take out. */
+void diag_drop(struct diag *diag, bool (*drop)(const struct diag_item *item));
 
 /* By file name, then line; findings of one line stay in the order they were added. */
 void diag_sort(struct diag *diag);

@@ -27,10 +27,17 @@ static const struct command commands[] = {
      .run = cmd_run,
      .options = {OPTION_CONFIG}},
     {.name = "check",
-     .arguments = "-c FILE [--strict]",
-     .doc = "report every mistake in a configuration",
+     .arguments = "-c FILE [--strict] [--json]",
+     .doc = "report every mistake in a configuration, and what is hardly meant",
      .run = cmd_check,
-     .options = {OPTION_CONFIG, {"--strict", "exit 1 when there is a warning"}}},
+     .options = {OPTION_CONFIG,
+                 {"--strict", "exit 1 when there is a warning, but for what ${…} names and is not "
+                              "on this machine"},
+                 {"--json", "print one JSON object: {\"errors\": […], \"warnings\": […]}, each "
+                            "with file, line, text and, for a warning, its name"}},
+     .more = "A warning ends with its name in brackets; docs/rules.md tells what each name means. "
+             "A comment \"lint: allow NAME\" in the line, or alone in the line before it, "
+             "takes it back. Exit status: 0 no error, 1 warnings with --strict, 2 errors."},
     {.name = "config",
      .arguments = "-c FILE | --reference",
      .doc = "print what is in force, secrets masked",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cmd/cmd.h"
 #include "cmd/command.h"
 
@@ -18,24 +19,30 @@ static const char signals[] =
     "finish what has begun, commit, leave the group and exit 0, within delivery.drain_timeout; a "
     "second one exits at once with 1, and what was unfinished is read again.";
 
-/* TEXT as roff: backslashes and hyphens for what they are, no request at the start of a line. */
+/* TEXT as roff: backslashes and hyphens for what they are, no request at the start of a line, ASCII
+ * only. */
 static void
 print_text(FILE *out, const char *text)
 {
+    const char *end = text + strlen(text);
     bool starts = true;
 
-    for (; *text; text++) {
-        if (starts && (*text == '.' || *text == '\''))
+    while (text < end) {
+        uint32_t c = utf8_next(&text, end);
+
+        if (starts && (c == '.' || c == '\''))
             fputs("\\&", out);
-        starts = *text == '\n';
-        if (*text == '\\')
+        starts = c == '\n';
+        if (c >= 0x80)
+            fprintf(out, "\\[u%04X]", (unsigned)c);
+        else if (c == '\\')
             fputs("\\e", out);
-        else if (*text == '-')
+        else if (c == '-')
             fputs("\\-", out);
-        else if (*text == '\'')
+        else if (c == '\'')
             fputs("\\(aq", out);
         else
-            fputc(*text, out);
+            fputc((int)c, out);
     }
 }
 

@@ -100,12 +100,14 @@ name_accounts(const struct config *config, struct source *source, struct spec_ru
 static void
 read_rules(struct source *source, struct config *config, struct diag *diag)
 {
-    struct spec_ruleset spec = {0};
+    struct spec_ruleset *spec = arena_alloc(&source->arena, sizeof(*spec));
 
-    rule_table_read(source, &spec, diag);
-    name_accounts(config, source, &spec);
-    if (spec.rule_count > 0)
-        config->rules = ruleset_new(&spec, diag);
+    *spec = (struct spec_ruleset){0};
+    rule_table_read(source, spec, diag);
+    name_accounts(config, source, spec);
+    config->spec = spec;
+    if (spec->rule_count > 0)
+        config->rules = ruleset_new(spec, diag);
 }
 
 struct config *

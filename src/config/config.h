@@ -62,7 +62,8 @@ struct config {
     struct admin_config admin;
     struct log_config log;
     struct ruleset *rules;
-    void *source; /* what the texts' places borrow from; config/ only */
+    void *source;                    /* what the texts' places borrow from; config/ only */
+    const struct spec_ruleset *spec; /* the rules as they are written; lives in the source */
 };
 
 enum config_secrets {
@@ -78,6 +79,10 @@ typedef int config_kafka_check(const struct kafka_config *kafka, struct diag *di
 struct config *config_load(const char *file, enum config_secrets secrets,
                            config_kafka_check *kafka_check, struct diag *diag) MUSTCHECK;
 void config_free(struct config *config); /* NULL is accepted */
+
+/* Adds the lints to DIAG, each a warning with a name, and takes out of it what the file allows in a
+ * comment, "lint: allow NAME". CONFIG has loaded with DIAG. */
+void config_lint(const struct config *config, struct diag *diag);
 
 /* What is in force, as a configuration file; secrets masked, defaults marked. */
 void config_print(const struct config *config, FILE *out);

@@ -223,9 +223,10 @@ warn_joined(struct scan *scan, const struct scanner *scanner)
         while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
             shown--;
     }
-    diag_warning(scan->diag, (struct place){scanner->file, scanner->line},
-                 "no comma before \"%.*s%s\": it is read as the end of the text before it",
-                 (int)shown, text, shown < len ? "…" : "");
+    diag_lint(scan->diag, SCAN_COMMA_MISSING, (struct place){scanner->file, scanner->line},
+              "no comma before \"%.*s%s\": it is read as the end of the text before it; put one "
+              "between the two",
+              (int)shown, text, shown < len ? "…" : "");
 }
 
 /* Keeps the open brackets; whether the innermost is one of a list or an array. */
@@ -354,4 +355,63 @@ scan_included_name(const char *file, unsigned line, struct buf *name)
         buf_add_text(name, buf_text(&scanner.text));
     buf_fini(&scanner.text);
     fclose(scanner.in);
+}
+
+/* Whether LINE has a comment in which NAME is allowed: "lint: allow NAME, NAME". *RET_ALONE:
+ * nothing stands before the comment. */
+static bool
+allows(const char *line, const char *name, bool *ret_alone)
+{
+    static const char allow[] = "lint: allow ";
+    const char *at = strstr(line, allow);
+    size_t len = strlen(name), blanks = strspn(line, " \t");
+
+    *ret_alone = line[blanks] == '#' || strncmp(line + blanks, "//", 2) == 0;
+    if (!at || (!memchr(line, '#', (size_t)(at - line)) && !strstr(line, "//")))
+        return false;
+    at += strlen(allow);
+    for (;;) {
+        size_t word = strcspn(at, " ,\t\r\n");
+
+        if (word == len && memcmp(at, name, len) == 0)
+            return true;
+        at += word;
+        if (*at != ',')
+            return false;
+        at += 1 + strspn(at + 1, " \t");
+    }
+}
+
+/* The next line without its end, or as much as LINE takes of it; false when there is none. */
+static bool
+read_line(FILE *in, struct buf *line)
+{
+    int c = getc(in);
+
+    buf_reset(line);
+    if (c == EOF)
+        return false;
+    for (; c != EOF && c != '\n'; c = getc(in))
+        buf_add_char(line, (char)c);
+    return true;
+}
+
+bool
+scan_allows(const char *file, unsigned line, const char *name)
+{
+    struct stat st;
+    FILE *in = stat(file, &st) == 0 && S_ISREG(st.st_mode) ? fopen(file, "r") : NULL;
+    struct buf text;
+    bool allowed = false;
+
+    buf_init(&text, TOKEN_MAX);
+    for (unsigned i = 1; in && i <= line && read_line(in, &text); i++) {
+        bool alone, found = i + 1 >= line && allows(buf_text(&text), name, &alone);
+
+        allowed |= found && (i == line || alone);
+    }
+    buf_fini(&text);
+    if (in)
+        fclose(in);
+    return allowed;
 }

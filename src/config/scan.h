@@ -14,6 +14,8 @@
 #include "base/diag.h"
 #include "base/macros.h"
 
+#define SCAN_COMMA_MISSING "comma-missing" /* the name of the warning */
+
 /* An integer that scan_text has refused. */
 struct scan_integer {
     const struct scan_integer *next;
@@ -35,6 +37,10 @@ const struct scan_integer *scan_text(const char *file, const char *dir, struct a
 
 /* Whether some libconfig reads the word of INTEGER as VALUE. */
 bool scan_integer_is(const struct scan_integer *integer, int64_t value);
+
+/* Whether a comment in LINE of FILE, or alone in the line before, says "lint: allow NAME"; there
+ * may be several names with commas between them. */
+bool scan_allows(const char *file, unsigned line, const char *name);
 
 /* Adds what the @include in LINE of FILE names; nothing when it cannot be seen. */
 void scan_included_name(const char *file, unsigned line, struct buf *name);

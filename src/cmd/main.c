@@ -31,6 +31,25 @@ static const struct command commands[] = {
      .doc = "report every mistake in a configuration",
      .run = cmd_check,
      .options = {OPTION_CONFIG, {"--strict", "exit 1 when there is a warning"}}},
+    {.name = "explain",
+     .arguments = "-c FILE [--topic TOPIC] [--curl] [--json] [FILE]",
+     .doc = "show what the rules make of events, and why",
+     .run = cmd_explain,
+     .options = {OPTION_CONFIG,
+                 {"--topic TOPIC", "every line is the payload of an event of this topic"},
+                 {"--curl", "print a command for each call, too; the key is $SENDX_API_KEY"},
+                 {"--json", "print a line of JSON for each event, for programs"},
+                 {"FILE", "events, one JSON text a line; standard input without it, or with \"-\""}},
+     .more = "A line is an event as {\"topic\": \"plan.changed\", \"event\": {\"to\": \"pro\"}}, "
+             "and may have \"key\", \"headers\", \"timestamp\", \"partition\" and \"offset\", or "
+             "\"payload\" with the payload as text instead of \"event\". With --topic, or where all "
+             "rules read the same topic, a line is the payload alone.\n\n"
+             "Nothing is sent and no secret is needed or shown. Each rule is listed with whether it "
+             "matched and, if not, the part of its \"when\" that decided; each setting with its "
+             "template and what that read; then the calls as they would be sent, before folding. "
+             "NO_COLOR switches the colours of a terminal off.\n\n"
+             "Exit status: 0 all events could be mapped, 1 one would become a dead letter, 2 the "
+             "configuration, the command line or a line is wrong."},
     {.name = "config",
      .arguments = "-c FILE | --reference",
      .doc = "print what is in force, secrets masked",

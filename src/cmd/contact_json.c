@@ -101,8 +101,7 @@ read_tags(struct text_list *list, const char *name, struct arena *arena, const j
     size_t size = json_array_size(array);
 
     if (!json_is_array(array))
-        return err_set(err, "%s is %s and must be an array: [\"blogger\"]", name,
-                       type_name(array));
+        return err_set(err, "%s is %s and must be an array: [\"blogger\"]", name, type_name(array));
     list->items = arena_alloc(arena, (size + 1) * sizeof(*list->items));
     for (size_t i = 0; i < size; i++) {
         const char *text = read_text(arena, "a tag", json_array_get(array, i), err);
@@ -223,8 +222,8 @@ contact_json_read_track(struct track_request *request, struct arena *arena, json
         } else if (!strcmp(name, "removeTags")) {
             rc = read_tags(&request->remove_tags, name, arena, value, err);
         } else {
-            rc = err_set(err, "there is no field \"%.100s\"; a track has email, addTags, removeTags",
-                         name);
+            rc = err_set(
+                err, "there is no field \"%.100s\"; a track has email, addTags, removeTags", name);
         }
         if (rc)
             return rc;

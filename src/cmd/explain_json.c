@@ -64,8 +64,10 @@ add_when(struct buf *out, const struct rule *rule, const struct trace_element *e
 static void
 add_setting(struct buf *out, const struct trace_setting *setting)
 {
-    static const char *const outcomes[] = {
-        [TRACE_SET] = "set", [TRACE_NULL] = "null", [TRACE_EMPTY] = "empty", [TRACE_WRONG] = "wrong"};
+    static const char *const outcomes[] = {[TRACE_SET] = "set",
+                                           [TRACE_NULL] = "null",
+                                           [TRACE_EMPTY] = "empty",
+                                           [TRACE_WRONG] = "wrong"};
 
     buf_add_text(out, "{\"setting\":");
     buf_add_json(out, setting->setting->path, strlen(setting->setting->path));
@@ -172,7 +174,8 @@ explanation_print_json(const struct explanation *explanation, FILE *file)
     add_text(&out, "outcome", map_outcome_name(explanation->outcome));
     if (*mapping->reason)
         add_text(&out, "reason", mapping->reason);
-    buf_printf(&out, ",\"cut\":%s,\"rules\":[", trace_is_cut(explanation->trace) ? "true" : "false");
+    buf_printf(&out, ",\"cut\":%s,\"rules\":[",
+               trace_is_cut(explanation->trace) ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
         buf_add_text(&out, i ? "," : "");
         add_rule(&out, trace_rule(explanation->trace, i));

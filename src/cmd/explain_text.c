@@ -176,8 +176,7 @@ print_drop(const struct page *page, int indent, const struct trace_drop *drop)
 {
     start_line(page, indent, drop->removed ? "track.removeTags" : "");
     fprintf(page->out, "%s is left out: ", drop->tag.text);
-    fputs(drop->removed ? "the call adds it, or removes it already\n"
-                        : "the call has it already\n",
+    fputs(drop->removed ? "the call adds it, or removes it already\n" : "the call has it already\n",
           page->out);
 }
 

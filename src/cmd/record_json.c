@@ -48,7 +48,8 @@ read_payload(struct record_json *record, const json_t *object, const char *text,
     if (has_event == (payload != NULL))
         return err_set(err, "give one of \"event\", as JSON, and \"payload\", as text");
     if (payload && !json_is_string(payload) && !json_is_null(payload))
-        return err_set(err, "\"payload\" is the payload as text, or null; JSON goes into \"event\"");
+        return err_set(err,
+                       "\"payload\" is the payload as text, or null; JSON goes into \"event\"");
     if (payload) {
         record->event.payload = json_string_value(payload);
         record->event.payload_len = json_string_length(payload);

@@ -95,12 +95,13 @@ read_fields(struct field_list *list, struct arena *arena, json_t *object, struct
 }
 
 static int
-read_tags(struct text_list *list, struct arena *arena, const json_t *array, struct err *err)
+read_tags(struct text_list *list, const char *name, struct arena *arena, const json_t *array,
+          struct err *err)
 {
     size_t size = json_array_size(array);
 
     if (!json_is_array(array))
-        return err_set(err, "tags is %s and must be an array: [\"blogger\"]", type_name(array));
+        return err_set(err, "%s is %s and must be an array: [\"blogger\"]", name, type_name(array));
     list->items = arena_alloc(arena, (size + 1) * sizeof(*list->items));
     for (size_t i = 0; i < size; i++) {
         const char *text = read_text(arena, "a tag", json_array_get(array, i), err);
@@ -140,7 +141,7 @@ read_member(struct contact_request *request, struct arena *arena, const char *na
     if (!strcmp(name, "customFields"))
         return read_fields(&request->custom_fields, arena, value, err);
     if (!strcmp(name, "tags"))
-        return read_tags(&request->tags, arena, value, err);
+        return read_tags(&request->tags, name, arena, value, err);
     for (size_t i = 0; i < TEXT_MEMBERS; i++) {
         const char **text = (const char **)((char *)request + members[i].offset);
 
@@ -167,26 +168,67 @@ check_request(const struct contact_request *request, struct err *err)
 }
 
 int
+contact_json_read_tree(struct contact_request *request, struct arena *arena, json_t *root,
+                       struct err *err)
+{
+    const char *name;
+    json_t *value;
+
+    *request = (struct contact_request){0};
+    if (!json_is_object(root))
+        return err_set(err, "it is %s and must be an object: {\"email\": \"ada@example.com\"}",
+                       type_name(root));
+    json_object_foreach(root, name, value) {
+        if (read_member(request, arena, name, value, err))
+            return -1;
+    }
+    return check_request(request, err);
+}
+
+int
 contact_json_read(struct contact_request *request, struct arena *arena, const char *json,
                   struct err *err)
 {
     json_error_t at;
     json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &at);
-    const char *name;
-    json_t *value;
-    int rc = 0;
+    int rc;
 
     *request = (struct contact_request){0};
     if (!root)
         return err_set(err, "not JSON: %s (byte %d)", at.text, at.position);
-    if (!json_is_object(root))
-        rc = err_set(err, "it is %s and must be an object: {\"email\": \"ada@example.com\"}",
-                     type_name(root));
-    json_object_foreach(root, name, value) {
-        rc = read_member(request, arena, name, value, err);
-        if (rc)
-            break;
-    }
+    rc = contact_json_read_tree(request, arena, root, err);
     json_decref(root);
-    return rc ? rc : check_request(request, err);
+    return rc;
+}
+
+int
+contact_json_read_track(struct track_request *request, struct arena *arena, json_t *root,
+                        struct err *err)
+{
+    const char *name;
+    json_t *value;
+    int rc = 0;
+
+    *request = (struct track_request){0};
+    if (!json_is_object(root))
+        return err_set(err, "it is %s and must be an object: {\"email\": \"ada@example.com\"}",
+                       type_name(root));
+    json_object_foreach(root, name, value) {
+        if (!strcmp(name, "email")) {
+            request->email = read_text(arena, name, value, err);
+            rc = request->email ? 0 : -1;
+        } else if (!strcmp(name, "addTags")) {
+            rc = read_tags(&request->add_tags, name, arena, value, err);
+        } else if (!strcmp(name, "removeTags")) {
+            rc = read_tags(&request->remove_tags, name, arena, value, err);
+        } else {
+            rc = err_set(
+                err, "there is no field \"%.100s\"; a track has email, addTags, removeTags", name);
+        }
+        if (rc)
+            return rc;
+    }
+    if (!request->email)
+        return err_set(err, "email is missing: it says which contact is meant");
+    return 0;
 }

@@ -38,6 +38,48 @@ static const struct command commands[] = {
      .more = "A warning ends with its name in brackets; docs/rules.md tells what each name means. "
              "A comment \"lint: allow NAME\" in the line, or alone in the line before it, "
              "takes it back. Exit status: 0 no error, 1 warnings with --strict, 2 errors."},
+    {.name = "explain",
+     .arguments = "-c FILE [--topic TOPIC] [--curl] [--json] [FILE]",
+     .doc = "show what the rules make of events, and why",
+     .run = cmd_explain,
+     .options = {OPTION_CONFIG,
+                 {"--topic TOPIC", "every line is the payload of an event of this topic"},
+                 {"--curl", "print a command for each call, too; the key is $SENDX_API_KEY"},
+                 {"--json", "print a line of JSON for each event, for programs"},
+                 {"FILE",
+                  "events, one JSON text a line; standard input without it, or with \"-\""}},
+     .more =
+         "A line is an event as {\"topic\": \"plan.changed\", \"event\": {\"to\": \"pro\"}}, "
+         "and may have \"key\", \"headers\", \"timestamp\", \"partition\" and \"offset\", or "
+         "\"payload\" with the payload as text instead of \"event\". With --topic, or where all "
+         "rules read the same topic, a line is the payload alone.\n\n"
+         "Nothing is sent and no secret is needed or shown. Each rule is listed with whether it "
+         "matched and, if not, the part of its \"when\" that decided; each setting with its "
+         "template and what that read; then the calls as they would be sent, before folding. "
+         "NO_COLOR switches the colours of a terminal off.\n\n"
+         "Exit status: 0 all events could be mapped, 1 one would become a dead letter, 2 the "
+         "configuration, the command line or a line is wrong."},
+    {.name = "test",
+     .arguments = "-c FILE [--update] [--coverage] PATH...",
+     .doc = "run tests of the rules",
+     .run = cmd_test,
+     .options = {OPTION_CONFIG,
+                 {"--update", "make the tests expect what comes now, in their files"},
+                 {"--coverage", "list the rules, outcomes of when and table entries that no test "
+                                "reaches"},
+                 {"PATH", "a file of tests, or a folder with such *.json files"}},
+     .more =
+         "A file holds an array of tests: {\"name\", \"topic\", \"event\" or \"payload\" (as "
+         "text), \"expect\": [call, …] or \"error\": \"text in the reason\"}, and where needed "
+         "\"key\", \"headers\", \"timestamp\" and \"now\", the last two as milliseconds or ISO "
+         "times. A call is {\"identify\": {…}} or {\"track\": {\"email\", \"addTags\", "
+         "\"removeTags\"}}, with \"rule\" and \"account\" where they matter. The order of calls "
+         "counts, that of tags does not. Without \"now\" the event is a new one, "
+         "whatever its timestamp.\n\n"
+         "The output is that of the Test Anything Protocol, with a difference for each failure. "
+         "Nothing is sent and no secret is needed.\n\n"
+         "Exit status: 0 all tests passed or were updated, 1 a test failed, 2 the "
+         "configuration, the command line or a file of tests is wrong; then none is run."},
     {.name = "config",
      .arguments = "-c FILE | --reference",
      .doc = "print what is in force, secrets masked",

@@ -19,6 +19,15 @@ enum {
     EVAL_REGEX_MAX = 2 * 1000000  /* steps of all regular expressions, per event */
 };
 
+struct expr;
+struct table_entry;
+
+/* Who watches what is read. */
+struct eval_watch {
+    void (*path)(struct eval_watch *watch, const struct expr *path, const struct value *value);
+    void (*entry)(struct eval_watch *watch, const struct table_entry *entry);
+};
+
 struct eval {
     const struct event *event;
     struct value payload, root;
@@ -30,8 +39,9 @@ struct eval {
     json_t *headers;     /* @headers as an object, made when it is first asked for */
     const char *failure; /* why nothing may come of this, or NULL; holds no value of the event */
     size_t work_left, bytes_left, regex_left;
-    uint64_t regex_limited; /* matches given up at a limit since eval_init */
-    uint64_t seed;          /* of hashes */
+    uint64_t regex_limited;   /* matches given up at a limit since eval_init */
+    uint64_t seed;            /* of hashes */
+    struct eval_watch *watch; /* borrowed; NULL: nobody watches */
 };
 
 void eval_init(struct eval *eval, uint64_t seed);

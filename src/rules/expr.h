@@ -89,9 +89,10 @@ struct path {
 
 struct expr {
     enum expr_kind kind;
-    enum expr_op op; /* COMPARE */
-    size_t at, len;  /* its text in the expression */
-    size_t count;    /* of items, or of filters */
+    enum expr_op op;  /* COMPARE */
+    size_t at, len;   /* its text in the expression */
+    const char *text; /* the same, LEN bytes */
+    size_t count;     /* of items, or of filters */
     const struct expr *const *items;
     union {
         struct value literal;

@@ -121,7 +121,7 @@ path_start(const struct path *path, struct eval *eval, size_t *first)
 }
 
 static struct value
-eval_path(const struct path *path, struct eval *eval)
+follow_path(const struct path *path, struct eval *eval)
 {
     size_t first;
     struct value value = path_start(path, eval, &first);
@@ -133,6 +133,16 @@ eval_path(const struct path *path, struct eval *eval)
     if (!spread(&value, path, path->first_all, &found, eval))
         return value_null();
     return value_array(found.items, found.count);
+}
+
+static struct value
+eval_path(const struct expr *expr, struct eval *eval)
+{
+    struct value value = follow_path(expr->path, eval);
+
+    if (eval->watch)
+        eval->watch->path(eval->watch, expr, &value);
+    return value;
 }
 
 /* Comparisons */
@@ -391,7 +401,7 @@ expr_eval(const struct expr *expr, struct eval *eval)
     case EXPR_ARRAY:
         return eval_array(expr, eval);
     case EXPR_PATH:
-        return eval_path(expr->path, eval);
+        return eval_path(expr, eval);
     case EXPR_CHOICE:
         return expr_eval(expr->items[truth_of(expr->items[0], eval) ? 1 : 2], eval);
     case EXPR_OR:

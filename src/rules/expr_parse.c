@@ -179,6 +179,7 @@ static const struct expr *
 parse_filtered(struct parser *parser)
 {
     enum token_kind before = parser->before;
+    size_t at = parser->token.at;
     const struct expr *expr;
 
     if (parser->stopped)
@@ -187,7 +188,7 @@ parse_filtered(struct parser *parser)
     if (!expr || parser->stopped)
         return NULL;
     if (parser->token.kind == TOKEN_PIPE)
-        return parse_filters(parser, expr, before);
+        return parse_filters(parser, expr, at, before);
     if (parser->token.kind == TOKEN_OPEN)
         return parser_stop(parser, parser->token.at,
                            "there are no functions; a filter is written x | filter(arguments)");
@@ -349,10 +350,10 @@ compile_regex(struct parser *parser, struct expr *compare, const struct expr *pa
 }
 
 static const struct expr *
-make_compare(struct parser *parser, enum expr_op op, const struct expr *left,
+make_compare(struct parser *parser, enum expr_op op, size_t at, const struct expr *left,
              const struct expr *right)
 {
-    struct expr *compare = parser_node(parser, EXPR_COMPARE, left->at);
+    struct expr *compare = parser_node(parser, EXPR_COMPARE, at);
     const struct expr **items = arena_alloc(&parser->env->code->arena, 2 * sizeof(items[0]));
 
     items[0] = left;
@@ -368,6 +369,7 @@ make_compare(struct parser *parser, enum expr_op op, const struct expr *left,
 static const struct expr *
 parse_compare(struct parser *parser)
 {
+    size_t at = parser->token.at;
     const struct expr *left = parse_default(parser), *right;
     enum expr_op op, again;
 
@@ -387,7 +389,7 @@ parse_compare(struct parser *parser)
     if (at_compare(parser, &again))
         return parser_stop(parser, parser->token.at,
                            "comparisons do not chain; join them with \"and\", or use brackets");
-    return make_compare(parser, op, left, right);
+    return make_compare(parser, op, at, left, right);
 }
 
 static const struct expr *

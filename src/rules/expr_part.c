@@ -377,7 +377,7 @@ binding_sign(enum token_kind before)
 }
 
 const struct expr *
-parse_filters(struct parser *parser, const struct expr *input, enum token_kind before)
+parse_filters(struct parser *parser, const struct expr *input, size_t at, enum token_kind before)
 {
     const char *sign = binding_sign(before);
     struct filter_use *uses = NULL, *copy;
@@ -407,7 +407,7 @@ parse_filters(struct parser *parser, const struct expr *input, enum token_kind b
         return NULL;
     items = arena_alloc(&parser->env->code->arena, sizeof(items[0]));
     items[0] = input;
-    expr = parser_node(parser, EXPR_FILTERED, input->at);
+    expr = parser_node(parser, EXPR_FILTERED, at);
     expr->items = items;
     expr->count = count;
     expr->filters = copy;

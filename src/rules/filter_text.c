@@ -451,9 +451,15 @@ struct value
 filter_table(struct eval *eval, const struct filter_use *use, const struct value *input,
              const struct value *args)
 {
-    struct value key, text;
+    const struct table_entry *entry;
+    struct value key;
 
     if (!as_text(eval, input, &key))
         return value_null();
-    return table_get(use->table, key.text, key.len, &text) ? text : args[1];
+    entry = table_find(use->table, key.text, key.len);
+    if (!entry)
+        return args[1];
+    if (eval->watch)
+        eval->watch->entry(eval->watch, entry);
+    return value_text(entry->text, entry->text_len);
 }

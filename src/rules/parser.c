@@ -184,7 +184,8 @@ parser_node(struct parser *parser, enum expr_kind kind, size_t at)
 {
     struct expr *expr = arena_alloc(&parser->env->code->arena, sizeof(*expr));
 
-    *expr = (struct expr){.kind = kind, .at = at, .len = parser->before_end - at};
+    *expr = (struct expr){
+        .kind = kind, .at = at, .len = parser->before_end - at, .text = parser->lexer.text + at};
     return expr;
 }
 

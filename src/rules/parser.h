@@ -47,7 +47,8 @@ const char *parser_text(struct parser *parser, const struct token *token, size_t
 /* The parts that have a file of their own. */
 const struct expr *parse_choice(struct parser *parser);
 const struct expr *parse_path(struct parser *parser);
-const struct expr *parse_filters(struct parser *parser, const struct expr *input,
+/* AT: where INPUT begins, with its brackets. BEFORE: the token before that. */
+const struct expr *parse_filters(struct parser *parser, const struct expr *input, size_t at,
                                  enum token_kind before);
 
 /* A growing list of operands, and of the operator before each, while their number is not known. */

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "rules/date.h"
 #include "rules/ruleset.h"
+#include "rules/trace.h"
 
 enum {
     ARENA_FIRST = 16 * 1024 /* bytes that do for an ordinary event */
@@ -125,18 +126,17 @@ check_text(struct eval *eval, const struct rule *rule, const struct setting *set
     }
 }
 
-/* Texts that stand alone: sets TEXT, empty when the setting is left out. */
+/* The text of VALUE in TEXT, which is empty when the setting is left out. */
 static const char *
-render_text(struct renderer *renderer, const struct rule *rule, const struct setting *setting,
-            struct value *text)
+make_text(struct renderer *renderer, const struct rule *rule, const struct setting *setting,
+          const struct value *value, struct value *text)
 {
-    struct value value = template_eval(setting->template, &renderer->eval);
     struct eval *eval = &renderer->eval;
     const char *failure = NULL;
 
     *text = value_text("", 0);
-    if (!eval->failure && !value_is_null(&value)) {
-        if (!value_as_text(&value, eval->arena, text))
+    if (!eval->failure && !value_is_null(value)) {
+        if (!value_as_text(value, eval->arena, text))
             return "is an array or an object where text must be";
         if (text->len && eval_read(eval, text->len))
             failure = check_text(eval, rule, setting, text);
@@ -147,6 +147,37 @@ render_text(struct renderer *renderer, const struct rule *rule, const struct set
     failure = eval->failure;
     eval->failure = NULL;
     *text = value_text("", 0);
+    return failure;
+}
+
+static void
+tell_setting(struct renderer *renderer, const struct setting *setting, const struct value *value,
+             bool is_there, const char *failure)
+{
+    enum trace_outcome outcome = value_is_null(value) ? TRACE_NULL : TRACE_EMPTY;
+
+    if (!renderer->trace)
+        return;
+    if (failure)
+        outcome = TRACE_WRONG;
+    else if (is_there)
+        outcome = TRACE_SET;
+    trace_setting_done(renderer->trace, setting, outcome, value, failure);
+}
+
+/* Texts that stand alone: sets TEXT, empty when the setting is left out. */
+static const char *
+render_text(struct renderer *renderer, const struct rule *rule, const struct setting *setting,
+            struct value *text)
+{
+    struct value value;
+    const char *failure;
+
+    if (renderer->trace)
+        trace_setting_start(renderer->trace);
+    value = template_eval(setting->template, &renderer->eval);
+    failure = make_text(renderer, rule, setting, &value, text);
+    tell_setting(renderer, setting, text->len ? text : &value, text->len > 0, failure);
     return failure;
 }
 
@@ -201,13 +232,20 @@ add_tags(struct renderer *renderer, struct texts *tags, const struct value *valu
 static const char *
 render_tags(struct renderer *renderer, const struct setting *setting, struct draft *draft)
 {
-    struct value value = template_eval(setting->template, &renderer->eval);
     struct texts *tags =
         setting->target == SETTING_TAG ? &draft->tags[setting->call] : &draft->removed;
+    size_t before = tags->count;
+    const char *failure;
+    struct value value;
 
-    if (renderer->eval.failure)
-        return renderer->eval.failure;
-    return add_tags(renderer, tags, &value);
+    if (renderer->trace)
+        trace_setting_start(renderer->trace);
+    value = template_eval(setting->template, &renderer->eval);
+    failure = renderer->eval.failure;
+    if (!failure)
+        failure = add_tags(renderer, tags, &value);
+    tell_setting(renderer, setting, &value, tags->count > before, failure);
+    return failure;
 }
 
 static const char **
@@ -306,11 +344,13 @@ render_setting(struct renderer *renderer, const struct rule *rule, const struct 
     return 0;
 }
 
-/* Adds to LIST the texts that are not in SET yet; what cannot go on marks EVAL. */
+/* Adds to LIST the texts that are not in SET yet; what cannot go on marks the evaluation. */
 static void
-put_tags(struct call *call, struct text_list *list, const struct texts *texts,
-         struct value_set *set, struct eval *eval)
+put_tags(struct renderer *renderer, struct call *call, struct text_list *list,
+         const struct texts *texts, struct value_set *set)
 {
+    struct eval *eval = &renderer->eval;
+
     if (!texts->count)
         return;
     list->items = arena_alloc(&call->arena, texts->count * sizeof(list->items[0]));
@@ -320,6 +360,9 @@ put_tags(struct call *call, struct text_list *list, const struct texts *texts,
 
         if (value_set_add(set, text, &work))
             list->items[list->count++] = arena_text(&call->arena, text->text, text->len);
+        else if (renderer->trace)
+            trace_tag_dropped(renderer->trace, call->kind, text,
+                              call->kind == CALL_TRACK && list == &call->track.remove_tags);
         if (!eval_work(eval, work))
             return;
     }
@@ -336,16 +379,16 @@ finish_tags(struct renderer *renderer, const struct rule *rule, struct draft *dr
     if (identify && tags->count) {
         if (!eval_set(eval, &set, tags->count))
             return fail(renderer, rule, "identify.tags", eval->failure);
-        put_tags(identify, &identify->identify.tags, tags, &set, eval);
+        put_tags(renderer, identify, &identify->identify.tags, tags, &set);
         if (eval->failure)
             return fail(renderer, rule, "identify.tags", eval->failure);
     }
     if (track && added->count + draft->removed.count) {
         if (!eval_set(eval, &set, added->count + draft->removed.count))
             return fail(renderer, rule, "track", eval->failure);
-        put_tags(track, &track->track.add_tags, added, &set, eval);
+        put_tags(renderer, track, &track->track.add_tags, added, &set);
         /* The set holds what is added: that is not removed, too. */
-        put_tags(track, &track->track.remove_tags, &draft->removed, &set, eval);
+        put_tags(renderer, track, &track->track.remove_tags, &draft->removed, &set);
         if (eval->failure)
             return fail(renderer, rule, "track", eval->failure);
     }
@@ -397,8 +440,14 @@ fill_draft(struct renderer *renderer, const struct rule *rule, const struct emai
     for (int kind = 0; kind < RULE_KINDS; kind++) {
         struct call **call = &draft->calls[kind];
 
-        if (*call && has_something(*call) && hand_over(renderer, rule, call) < 0)
-            return -1;
+        if (!*call)
+            continue;
+        if (has_something(*call)) {
+            if (hand_over(renderer, rule, call) < 0)
+                return -1;
+        } else if (renderer->trace) {
+            trace_track_empty(renderer->trace);
+        }
     }
     return 0;
 }
@@ -412,30 +461,45 @@ render(struct renderer *renderer, const struct rule *rule)
 
     render_emails(renderer, rule, &emails);
     if (emails.missing && rule->skip_without_email)
-        return RULE_MATCHED;
+        return RULE_WITHOUT_EMAIL;
     result = fill_draft(renderer, rule, &emails, &draft);
     for (int kind = 0; kind < RULE_KINDS; kind++)
         call_free(draft.calls[kind]);
     return result < 0 ? RULE_FAILED : RULE_MATCHED;
 }
 
+static enum rule_result
+ask_when(struct renderer *renderer, const struct rule *rule)
+{
+    struct value value = expr_eval(rule->when, &renderer->eval);
+    bool holds = value_truth(&value);
+
+    if (renderer->eval.failure) {
+        fail(renderer, rule, "when", renderer->eval.failure);
+        return RULE_FAILED;
+    }
+    if (renderer->trace)
+        trace_when(renderer->trace, holds);
+    return holds ? RULE_MATCHED : RULE_NOT_MATCHED;
+}
+
 /* The rule on the event, or on one element. */
 static enum rule_result
 apply_once(struct renderer *renderer, const struct rule *rule)
 {
+    enum rule_result result = RULE_MATCHED;
+
     arena_reset(&renderer->arena);
     renderer->eval.arena = &renderer->arena;
-    if (rule->when) {
-        struct value value = expr_eval(rule->when, &renderer->eval);
-
-        if (renderer->eval.failure) {
-            fail(renderer, rule, "when", renderer->eval.failure);
-            return RULE_FAILED;
-        }
-        if (!value_truth(&value))
-            return RULE_NOT_MATCHED;
-    }
-    return render(renderer, rule);
+    if (renderer->trace)
+        trace_element_start(renderer->trace);
+    if (rule->when)
+        result = ask_when(renderer, rule);
+    if (result == RULE_MATCHED)
+        result = render(renderer, rule);
+    if (renderer->trace)
+        trace_element_done(renderer->trace, result);
+    return result;
 }
 
 static enum rule_result
@@ -443,10 +507,10 @@ apply_to_each(struct renderer *renderer, const struct rule *rule)
 {
     struct eval *eval = &renderer->eval;
     struct value array = expr_eval(rule->for_each, eval);
-    enum rule_result result = RULE_NOT_MATCHED;
+    enum rule_result result = RULE_NO_ELEMENTS;
 
     if (!eval->failure && value_is_null(&array))
-        return RULE_NOT_MATCHED;
+        return RULE_NO_ELEMENTS;
     if (eval->failure || array.kind != VALUE_ARRAY) {
         fail(renderer, rule, "for_each", eval->failure ? eval->failure : "is not an array");
         return RULE_FAILED;
@@ -460,7 +524,7 @@ apply_to_each(struct renderer *renderer, const struct rule *rule)
         /* Whatever an element does counts, so that a long array cannot go on for ever. */
         eval_work(eval, 8);
         one = apply_once(renderer, rule);
-        result = one == RULE_NOT_MATCHED ? result : one;
+        result = one > result ? one : result;
     }
     eval->has_item = false;
     return result;
@@ -480,7 +544,17 @@ rule_apply(const struct rule *rule, struct renderer *renderer)
             return RULE_FAILED;
         }
         if (value_is_null(&eval->root))
-            return RULE_NOT_MATCHED;
+            return RULE_NO_ROOT;
     }
     return rule->for_each ? apply_to_each(renderer, rule) : apply_once(renderer, rule);
+}
+
+const char *
+rule_result_name(enum rule_result result)
+{
+#define X(id, name, doc) [RULE_##id] = name,
+    static const char *const names[] = {RULE_RESULT_TABLE(X)};
+#undef X
+
+    return names[result];
 }

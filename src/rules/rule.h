@@ -46,6 +46,8 @@ struct rule {
     size_t topic_count;
 };
 
+struct trace;
+
 /* What a ruleset applies its rules with. Owns its memory, which is reused from event to event. */
 struct renderer {
     struct eval eval;
@@ -55,6 +57,7 @@ struct renderer {
     size_t call_bytes;
     char *reason; /* borrowed: where the reason of a failure goes */
     size_t reason_size;
+    struct trace *trace; /* borrowed: who is told what happens; NULL: nobody */
 };
 
 void renderer_init(struct renderer *renderer, uint64_t seed);
@@ -63,13 +66,35 @@ void renderer_fini(struct renderer *renderer);
 void renderer_start(struct renderer *renderer, const struct event *event, json_t *payload);
 void renderer_done(struct renderer *renderer);
 
-enum rule_result {
-    RULE_NOT_MATCHED,
-    RULE_MATCHED,
-    RULE_FAILED /* the reason is written */
-};
+/* What becomes of a rule on an event. Of several elements the last in this order counts. */
+/*      id, name, what happened */
+#define RULE_RESULT_TABLE(X)                                                         \
+    X(OTHER_TOPIC, "other_topic", "it does not read this topic")                     \
+    X(DISABLED, "disabled", "enabled = false")                                       \
+    X(NOT_REACHED, "not_reached", "the event had ended before")                      \
+    X(STOPPED, "stopped", "an earlier rule with stop = true matched")                \
+    X(TOO_OLD, "too_old", "the event is older than max_age")                         \
+    X(NO_ROOT, "no_root", "root is null or missing")                                 \
+    X(NO_ELEMENTS, "no_elements", "for_each is null, missing or empty")              \
+    X(NOT_MATCHED, "not_matched", "when is false")                                   \
+    X(WITHOUT_EMAIL, "without_email", "matched, and sends nothing by without_email") \
+    X(MATCHED, "matched", "matched")                                                 \
+    X(FAILED, "failed", "cannot be rendered; the reason is written")
 
-/* Adds the calls of RULE for the event that was started. */
+#define X(id, name, doc) RULE_##id,
+enum rule_result { RULE_RESULT_TABLE(X) RULE_RESULT_COUNT };
+#undef X
+
+static inline bool
+rule_result_is_match(enum rule_result result)
+{
+    return result == RULE_MATCHED || result == RULE_WITHOUT_EMAIL;
+}
+
+/* Adds the calls of RULE for the event that was started. The result is RULE_NO_ROOT or one behind
+ * it. */
 enum rule_result rule_apply(const struct rule *rule, struct renderer *renderer);
+
+const char *rule_result_name(enum rule_result result);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "rules/compile.h"
 #include "rules/decode.h"
+#include "rules/trace.h"
 
 enum {
     TOPICS_KNOWN_MAX = 4096, /* topics whose rules are remembered */
@@ -306,6 +307,18 @@ ruleset_rule_name(const struct ruleset *rules, size_t i)
     return rules->rules[i].name;
 }
 
+const struct rule *
+ruleset_rules(const struct ruleset *rules)
+{
+    return rules->rules;
+}
+
+const struct table_set *
+ruleset_tables(const struct ruleset *rules)
+{
+    return &rules->tables;
+}
+
 /* Mapping */
 
 void
@@ -333,27 +346,43 @@ is_too_old(const struct rule *rule, const struct event *event, int64_t wall_ms)
     return event->timestamp_ms < wall_ms - rule->max_age_ms;
 }
 
+static enum rule_result
+try_rule(struct renderer *renderer, const struct rule *rule, bool too_old)
+{
+    enum rule_result result = RULE_TOO_OLD;
+
+    if (renderer->trace)
+        trace_rule_start(renderer->trace, rule);
+    if (!too_old)
+        result = rule_apply(rule, renderer);
+    if (renderer->trace)
+        trace_rule_done(renderer->trace, result);
+    return result;
+}
+
 static enum map_outcome
-apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, uint64_t *too_old)
+apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, uint64_t *ret_old)
 {
     const struct topic_rules *met = rules_of_topic(rules, event->topic);
+    struct trace *trace = rules->renderer.trace;
     bool matched = false;
 
     for (size_t i = 0; i < met->count; i++) {
-        enum rule_result result;
+        const struct rule *rule = met->rules[i];
+        bool too_old = is_too_old(rule, event, wall_ms);
+        enum rule_result result = try_rule(&rules->renderer, rule, too_old);
 
-        if (is_too_old(met->rules[i], event, wall_ms)) {
-            ++*too_old;
-            continue;
-        }
-        result = rule_apply(met->rules[i], &rules->renderer);
+        *ret_old += too_old;
         if (result == RULE_FAILED)
             return MAP_NOT_RENDERED;
-        if (result != RULE_MATCHED)
+        if (!rule_result_is_match(result))
             continue;
         matched = true;
-        if (met->rules[i]->stop)
-            break;
+        if (!rule->stop)
+            continue;
+        if (trace)
+            trace_stopped(trace, rule);
+        break;
     }
     if (!matched)
         return MAP_NO_MATCH;
@@ -387,6 +416,23 @@ ruleset_map(struct ruleset *rules, const struct event *event, int64_t wall_ms,
     if (outcome != MAP_CALLS)
         call_list_fini(&mapping->calls);
     json_decref(payload);
+    return outcome;
+}
+
+enum map_outcome
+ruleset_map_traced(struct ruleset *rules, const struct event *event, int64_t wall_ms,
+                   struct trace *trace, struct mapping *mapping)
+{
+    const struct topic_rules *met = rules_of_topic(rules, event->topic);
+    enum map_outcome outcome;
+
+    trace_start(trace, &rules->renderer.eval);
+    for (size_t i = 0; i < met->count; i++)
+        trace_met(trace, met->rules[i]);
+    rules->renderer.trace = trace;
+    outcome = ruleset_map(rules, event, wall_ms, mapping);
+    rules->renderer.trace = NULL;
+    trace_done(trace);
     return outcome;
 }
 

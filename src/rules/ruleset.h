@@ -17,6 +17,9 @@ enum {
 };
 
 struct ruleset;
+struct rule;
+struct table_set;
+struct trace;
 
 /* Compiles SPEC and adds every finding to DIAG. NULL when there was an error. */
 struct ruleset *ruleset_new(const struct spec_ruleset *spec, struct diag *diag) MUSTCHECK;
@@ -36,6 +39,10 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
+
+/* For those who explain: the rules in written order, one behind the other, and the tables. */
+const struct rule *ruleset_rules(const struct ruleset *rules);
+const struct table_set *ruleset_tables(const struct ruleset *rules);
 
 /*      id, name, what happened */
 #define MAP_OUTCOME_TABLE(X)                                                         \
@@ -63,6 +70,11 @@ void mapping_fini(struct mapping *mapping);
 /* Maps one event. MAPPING is emptied first. WALL_MS: now, since 1970, by which its age is told. */
 enum map_outcome ruleset_map(struct ruleset *rules, const struct event *event, int64_t wall_ms,
                              struct mapping *mapping);
+
+/* The same by the same code, and TRACE, which was made for these rules, is told how it came about.
+ */
+enum map_outcome ruleset_map_traced(struct ruleset *rules, const struct event *event,
+                                    int64_t wall_ms, struct trace *trace, struct mapping *mapping);
 
 /* Matches of regular expressions that were given up at a limit since ruleset_new. */
 uint64_t ruleset_regex_limited(const struct ruleset *rules);

@@ -4,12 +4,6 @@
 
 #include "base/utf8.h"
 
-struct entry {
-    struct map_node node; /* by what stands in the table's first column */
-    const char *text;
-    size_t text_len;
-};
-
 static void
 check_text(const struct table *table, const struct spec_text *text, struct diag *diag)
 {
@@ -22,10 +16,11 @@ check_text(const struct table *table, const struct spec_text *text, struct diag 
 }
 
 static void
-add_entry(struct table *table, const struct spec_pair *pair, struct arena *arena, struct diag *diag)
+add_entry(struct table *table, const struct spec_pair *pair, size_t number, struct arena *arena,
+          struct diag *diag)
 {
     size_t key_len = strlen(pair->name.text);
-    struct entry *entry;
+    struct table_entry *entry;
 
     check_text(table, &pair->name, diag);
     check_text(table, &pair->value, diag);
@@ -34,7 +29,8 @@ add_entry(struct table *table, const struct spec_pair *pair, struct arena *arena
                    pair->name.text);
         return;
     }
-    entry = arena_alloc(arena, sizeof(*entry));
+    entry = &table->rows[table->row_count++];
+    entry->number = number;
     entry->text_len = strlen(pair->value.text);
     entry->text = arena_text(arena, pair->value.text, entry->text_len);
     map_add(&table->entries, &entry->node, arena_text(arena, pair->name.text, key_len), key_len);
@@ -54,8 +50,12 @@ table_set_init(struct table_set *set, const struct spec_ruleset *spec, uint64_t 
 
         table->name = arena_text(arena, from->name.text, name_len);
         map_init(&table->entries, seed);
+        table->rows = arena_alloc(arena, from->entries.count * sizeof(table->rows[0]));
+        table->row_count = 0;
         for (size_t k = 0; k < from->entries.count; k++)
-            add_entry(table, &from->entries.items[k], arena, diag);
+            add_entry(table, &from->entries.items[k], set->entry_count + table->row_count, arena,
+                      diag);
+        set->entry_count += table->row_count;
         if (map_find(&set->by_name, table->name, name_len))
             diag_error(diag, from->name.at, "tables: \"%s\" is given twice", table->name);
         else
@@ -79,15 +79,10 @@ table_set_find(const struct table_set *set, const char *name, size_t name_len)
     return node ? CONTAINER_OF(node, struct table, node) : NULL;
 }
 
-bool
-table_get(const struct table *table, const char *key, size_t key_len, struct value *text)
+const struct table_entry *
+table_find(const struct table *table, const char *key, size_t key_len)
 {
     struct map_node *node = map_find(&table->entries, key, key_len);
-    struct entry *entry;
 
-    if (!node)
-        return false;
-    entry = CONTAINER_OF(node, struct entry, node);
-    *text = value_text(entry->text, entry->text_len);
-    return true;
+    return node ? CONTAINER_OF(node, struct table_entry, node) : NULL;
 }

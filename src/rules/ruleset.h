@@ -37,6 +37,9 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
 
+/* Stands for what rules and tables say, see rules/spec_hash. */
+uint64_t ruleset_hash(const struct ruleset *rules);
+
 /*      id, name, what happened */
 #define MAP_OUTCOME_TABLE(X)                                                         \
     X(CALLS, "calls", "at least one call")                                           \

@@ -3,8 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+
 enum {
     ERRSTR_MAX = 512,
+    EXCLUDED_MAX = 16 * 1024, /* of a list of expressions */
     PARTITIONS_WHEN_UNKNOWN = 64,
     QUEUE_KIB_MIN = 128, /* below, a partition's throughput suffers: it is fetched once a second */
     QUEUE_KIB_MAX = 2048,
@@ -183,6 +186,41 @@ kafka_reader_conf(const struct kafka_config *config, struct err *err)
         return NULL;
     }
     return conf;
+}
+
+/* TOPIC as an expression that matches nothing else, with what the list has before it. A backslash
+ * would be taken by the list. */
+static void
+add_excluded(struct buf *list, const char *topic)
+{
+    buf_add_text(list, list->len ? ",^" : "^");
+    for (; *topic; topic++) {
+        if (*topic == '.')
+            buf_add_text(list, "[.]");
+        else
+            buf_add_char(list, *topic);
+    }
+    buf_add_char(list, '$');
+}
+
+int
+kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count, struct err *err)
+{
+    char written[EXCLUDED_MAX];
+    size_t size = sizeof(written);
+    struct buf list;
+    int result;
+
+    buf_init(&list, 2 * EXCLUDED_MAX);
+    if (rd_kafka_conf_get(conf, "topic.blacklist", written, &size) == RD_KAFKA_CONF_OK)
+        buf_add_text(&list, written);
+    for (size_t i = 0; i < count; i++) {
+        if (topics[i][0])
+            add_excluded(&list, topics[i]);
+    }
+    result = list.len ? set(conf, "topic.blacklist", buf_text(&list), err) : 0;
+    buf_fini(&list);
+    return result;
 }
 
 rd_kafka_t *

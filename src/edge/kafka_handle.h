@@ -24,6 +24,12 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_config *config, struct e
 /* For the handle of a reader that is no member of any group (edge/kafka_read). */
 rd_kafka_conf_t *kafka_reader_conf(const struct kafka_config *config, struct err *err) MUSTCHECK;
 
+/* Has the library behave as if TOPICS were not there, beside those that the user's own
+ * topic.blacklist names; an expression in a subscription cannot leave anything out. "" is passed
+ * over. */
+int kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count,
+                  struct err *err) MUSTCHECK;
+
 /* Consumes *CONF, also on error. */
 rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t **conf,
                              struct err *err) MUSTCHECK;

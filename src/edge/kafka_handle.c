@@ -223,6 +223,19 @@ kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count, st
     return result;
 }
 
+void
+kafka_set_codec(rd_kafka_conf_t *conf)
+{
+    static const char *const codecs[] = {"zstd", "gzip", "lz4"};
+
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        struct err ignored = {""};
+
+        if (set(conf, "compression.codec", codecs[i], &ignored) == 0)
+            return;
+    }
+}
+
 rd_kafka_t *
 kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t **conf, struct err *err)
 {

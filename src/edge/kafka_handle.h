@@ -30,6 +30,10 @@ rd_kafka_conf_t *kafka_reader_conf(const struct kafka_config *config, struct err
 int kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count,
                   struct err *err) MUSTCHECK;
 
+/* The best compression that the library was built with: a record near its topic's limit, which its
+ * own producer had compressed, fits in another topic only compressed as well. */
+void kafka_set_codec(rd_kafka_conf_t *conf);
+
 /* Consumes *CONF, also on error. */
 rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t **conf,
                              struct err *err) MUSTCHECK;

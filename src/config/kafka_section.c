@@ -15,6 +15,8 @@ static const struct kafka_refusal refusals[] = {
     {"auto.offset.reset", NULL, "set kafka.start"},
     {"metadata.broker.list", NULL, "set kafka.bootstrap_servers"},
     {"queued.max.messages.kbytes", NULL, "set delivery.prefetch_bytes"},
+    {"isolation.level", "read_committed",
+     "what an aborted transaction has left behind never happened"},
     {"enable.partition.eof", NULL, "the worker has no use for the end of a partition"},
     {"partition.assignment.strategy", "cooperative-sticky|range",
      "the worker hands partitions over by one of these"},

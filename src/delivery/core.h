@@ -92,8 +92,10 @@ struct core_part *core_assign(struct core *core, int64_t start, int64_t committe
  * its share; a held event; a drain; no need, as every account has calls enough that may start. */
 bool core_has_room(const struct core *core, const struct core_part *part, int64_t now);
 
-/* Events. RECORD is copied; its size and the calls' count towards the limits. */
-struct core_event *core_open(struct core *core, struct core_part *part, const struct event *record);
+/* Events. OFFSET is where it stands in PART. RECORD, which of a redriven event is the original with
+ * its own topic and offset, is copied; its size and the calls' count towards the limits. */
+struct core_event *core_open(struct core *core, struct core_part *part, int64_t offset,
+                             const struct event *record);
 
 /* Queues *CALL behind the earlier calls of its contact; takes it over and clears *CALL. */
 void core_add(struct core *core, struct core_event *event, struct call **call);

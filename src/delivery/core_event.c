@@ -16,11 +16,11 @@ core_event_add_bytes(struct core *core, struct core_event *event, int64_t bytes)
 }
 
 struct core_event *
-core_open(struct core *core, struct core_part *part, const struct event *record)
+core_open(struct core *core, struct core_part *part, int64_t offset, const struct event *record)
 {
     struct core_event *event = xcalloc(1, sizeof(*event));
 
-    ledger_open(&part->ledger, &event->slot, record->offset);
+    ledger_open(&part->ledger, &event->slot, offset);
     event->part = part;
     event->record = record_new(record);
     event->refs = 1;

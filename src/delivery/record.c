@@ -9,7 +9,7 @@ size_of(const struct event *event)
 {
     size_t size = sizeof(struct record) + event->header_count * sizeof(struct event_header);
 
-    size += strlen(event->topic) + 1 + event->key_len + event->payload_len;
+    size += strlen(event->topic) + 1 + event->key_len + event->payload_len + event->only_calls_len;
     for (size_t i = 0; i < event->header_count; i++)
         size += strlen(event->headers[i].name) + 1 + event->headers[i].value_len;
     return size;
@@ -48,6 +48,7 @@ record_new(const struct event *event)
     record->event.topic = put(&at, event->topic, strlen(event->topic) + 1);
     record->event.key = put(&at, event->key, event->key_len);
     record->event.payload = put(&at, event->payload, event->payload_len);
+    record->event.only_calls = put(&at, event->only_calls, event->only_calls_len);
     return record;
 }
 

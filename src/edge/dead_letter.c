@@ -48,10 +48,6 @@ static const struct property fixed[] = {
     {"topic.metadata.refresh.interval.ms", "10000"}, /* how soon it is found once it is there */
 };
 
-/* The best that the library was built with: a record near the topic's limit, which its own producer
- * had compressed, fits only compressed as well. */
-static const char *const codecs[] = {"zstd", "gzip", "lz4"};
-
 /* Read by the library's threads until its report, and not changed meanwhile. */
 struct letter {
     struct list link; /* in letters->in_flight */
@@ -90,17 +86,6 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
     return 0;
 }
 
-static void
-set_codec(rd_kafka_conf_t *conf)
-{
-    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
-        struct err ignored = {""};
-
-        if (set(conf, "compression.codec", codecs[i], &ignored) == 0)
-            return;
-    }
-}
-
 static rd_kafka_conf_t *
 producer_conf(const struct kafka_config *config, struct err *err)
 {
@@ -114,7 +99,7 @@ producer_conf(const struct kafka_config *config, struct err *err)
     }
     if (!conf)
         return NULL;
-    set_codec(conf);
+    kafka_set_codec(conf);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     return conf;
 }

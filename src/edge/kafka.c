@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,6 +33,10 @@ open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct
 
     if (!conf)
         return -1;
+    if (kafka_exclude(conf, settings->excluded, settings->excluded_count, err) < 0) {
+        rd_kafka_conf_destroy(conf);
+        return -1;
+    }
     kafka_gate_init(&kafka->gate, conf, kafka->fd);
     kafka->rk = kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
     if (!kafka->rk)
@@ -82,7 +87,7 @@ open_all(struct kafka *kafka, const struct kafka_settings *settings, struct err 
     kafka->fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
     if (kafka->fd < 0)
         return err_set(err, "eventfd: %s", strerror(errno));
-    kafka->ask = kafka_ask_open(settings->config, kafka->fd, err);
+    kafka->ask = kafka_ask_open(settings, kafka->fd, err);
     if (!kafka->ask || open_consumer(kafka, settings, err) < 0)
         return -1;
     return subscribe(kafka, settings, err);
@@ -98,6 +103,7 @@ kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops, v
     kafka->arg = arg;
     kafka->start = settings->config->start;
     kafka->start_ms = settings->config->start_ms;
+    kafka->late_topic = settings->late_topic ? xstrdup(settings->late_topic) : NULL;
     kafka->fd = -1;
     kafka->ask_due_ms = CLOCK_NEVER;
     kafka->now_ms = clock_now_ms();
@@ -123,11 +129,31 @@ kafka_fail(struct kafka *kafka, const char *reason)
     kafka->failure = xstrdup(reason);
 }
 
+/* The library says so in words only. */
+static bool
+is_late(const struct kafka *kafka, rd_kafka_event_t *event)
+{
+    char said[TOPICS_TEXT_MAX];
+
+    if (!kafka->late_topic ||
+        rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return false;
+    snprintf(said, sizeof(said), "not available: %s:", kafka->late_topic);
+    return strstr(rd_kafka_event_error_string(event), said) != NULL;
+}
+
 static void
 on_error(struct kafka *kafka, rd_kafka_event_t *event)
 {
     char text[FATAL_TEXT_MAX];
 
+    if (is_late(kafka, event)) {
+        if (!kafka->late_is_missing)
+            log_info("kafka.topic_missing", log_text("topic", kafka->late_topic),
+                     log_text("effect", "it is read as soon as it is there"));
+        kafka->late_is_missing = true;
+        return;
+    }
     kafka_log_error(&kafka->log, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
                     kafka->now_ms);
     if (rd_kafka_fatal_error(kafka->rk, text, sizeof(text)))
@@ -517,6 +543,7 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->candidates);
     xfree(kafka->headers);
     xfree(kafka->failure);
+    xfree(kafka->late_topic);
     xfree(kafka);
 }
 

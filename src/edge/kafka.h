@@ -52,6 +52,11 @@ struct kafka_settings {
     int64_t prefetch_bytes;    /* for all partitions together */
     const char *const *topics; /* subscription; "^" begins an expression */
     size_t topic_count;
+    /* One of them that may be made while everything runs: that it is not there is no warning, and
+     * it is read from its beginning, whatever kafka.start says. NULL: none. */
+    const char *late_topic;
+    const char *const *excluded; /* never read, whatever an expression matches; "" is passed over */
+    size_t excluded_count;
 };
 
 /* One offset of a commit: the next one to read. METADATA is text, or NULL. */

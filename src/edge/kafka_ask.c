@@ -25,28 +25,32 @@ struct kafka_ask {
 /* A consumer that never subscribes, so it is no member: on a producer the library crashes when the
  * coordinator answers NOT_COORDINATOR to a question for committed offsets (its issue 5040). */
 static rd_kafka_t *
-open_handle(const struct kafka_config *config, struct err *err)
+open_handle(const struct kafka_settings *settings, struct err *err)
 {
-    rd_kafka_conf_t *conf = kafka_producer_conf(config, err);
+    rd_kafka_conf_t *conf = kafka_producer_conf(settings->config, err);
 
     if (!conf)
         return NULL;
-    rd_kafka_conf_set(conf, "group.id", config->group_id, NULL, 0);
+    if (kafka_exclude(conf, settings->excluded, settings->excluded_count, err) < 0) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    rd_kafka_conf_set(conf, "group.id", settings->config->group_id, NULL, 0);
     return kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
 }
 
 struct kafka_ask *
-kafka_ask_open(const struct kafka_config *config, int wake_fd, struct err *err)
+kafka_ask_open(const struct kafka_settings *settings, int wake_fd, struct err *err)
 {
     static const uint64_t one = 1;
-    rd_kafka_t *rk = open_handle(config, err);
+    rd_kafka_t *rk = open_handle(settings, err);
     struct kafka_ask *ask;
 
     if (!rk)
         return NULL;
     ask = xcalloc(1, sizeof(*ask));
     ask->rk = rk;
-    ask->group_id = xstrdup(config->group_id);
+    ask->group_id = xstrdup(settings->config->group_id);
     kafka_log_init(&ask->log, true);
     ask->queue = rd_kafka_queue_get_main(rk);
     rd_kafka_queue_io_event_enable(ask->queue, wake_fd, &one, sizeof(one));
@@ -67,28 +71,23 @@ kafka_ask_close(struct kafka_ask *ask)
 }
 
 /* As librdkafka matches it: POSIX extended, anchored where it says so. */
-static int64_t
-count_matching(const struct rd_kafka_metadata *metadata, const char *pattern)
+static void
+mark_matching(const struct rd_kafka_metadata *metadata, const char *pattern, bool *marks)
 {
-    int64_t count = 0;
     regex_t regex;
 
     if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return 0; /* subscribing refuses it, with a message */
+        return; /* subscribing refuses it, with a message */
     for (int i = 0; i < metadata->topic_cnt; i++)
-        if (regexec(&regex, metadata->topics[i].topic, 0, NULL, 0) == 0)
-            count += metadata->topics[i].partition_cnt;
+        marks[i] = marks[i] || regexec(&regex, metadata->topics[i].topic, 0, NULL, 0) == 0;
     regfree(&regex);
-    return count;
 }
 
-static int64_t
-count_named(const struct rd_kafka_metadata *metadata, const char *topic)
+static void
+mark_named(const struct rd_kafka_metadata *metadata, const char *topic, bool *marks)
 {
     for (int i = 0; i < metadata->topic_cnt; i++)
-        if (strcmp(metadata->topics[i].topic, topic) == 0)
-            return metadata->topics[i].partition_cnt;
-    return 0;
+        marks[i] = marks[i] || strcmp(metadata->topics[i].topic, topic) == 0;
 }
 
 int64_t
@@ -96,14 +95,22 @@ kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t co
 {
     const struct rd_kafka_metadata *metadata;
     int64_t partitions = 0;
+    bool *marks;
 
     /* All topics, since asking for one by name could create it. */
     if (rd_kafka_metadata(ask->rk, 1, NULL, &metadata, METADATA_TIMEOUT_MS) !=
         RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    for (size_t i = 0; i < count; i++)
-        partitions += topics[i][0] == '^' ? count_matching(metadata, topics[i])
-                                          : count_named(metadata, topics[i]);
+    marks = xcalloc((size_t)metadata->topic_cnt + 1, sizeof(marks[0]));
+    for (size_t i = 0; i < count; i++) {
+        if (topics[i][0] == '^')
+            mark_matching(metadata, topics[i], marks);
+        else
+            mark_named(metadata, topics[i], marks);
+    }
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        partitions += marks[i] ? metadata->topics[i].partition_cnt : 0;
+    xfree(marks);
     rd_kafka_metadata_destroy(metadata);
     return partitions;
 }

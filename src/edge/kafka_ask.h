@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "config/config.h"
+#include "edge/kafka.h"
 
 struct kafka_ask;
 
@@ -24,11 +25,12 @@ typedef void kafka_ask_answer(void *arg, const rd_kafka_topic_partition_list_t *
                               const char *error);
 
 /* WAKE_FD is an eventfd that is written to when kafka_ask_step has something to do. */
-struct kafka_ask *kafka_ask_open(const struct kafka_config *config, int wake_fd,
+struct kafka_ask *kafka_ask_open(const struct kafka_settings *settings, int wake_fd,
                                  struct err *err) MUSTCHECK;
 void kafka_ask_close(struct kafka_ask *ask); /* NULL is accepted */
 
-/* How many partitions the topics have together; "^" begins an expression as in a subscription. 0
+/* How many partitions the topics have together, each counted once; "^" begins an expression as in
+ * a subscription. 0
  * when nobody answers within a few seconds, or when there are none. Blocks: for start-up only. */
 int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count);
 

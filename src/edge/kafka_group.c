@@ -155,6 +155,12 @@ ask_later(struct kafka *kafka, const char *question, const char *error)
         kafka->ask_delay_ms = ASK_DELAY_MAX_MS;
 }
 
+static bool
+is_late(const struct kafka *kafka, const struct kafka_part *part)
+{
+    return kafka->late_topic && strcmp(part->topic, kafka->late_topic) == 0;
+}
+
 static void
 tell_worker(struct kafka *kafka, struct kafka_part *part)
 {
@@ -162,7 +168,9 @@ tell_worker(struct kafka *kafka, struct kafka_part *part)
 
     log_info("partition.assigned", log_text("topic", part->topic),
              log_int("partition", part->number), log_int("offset", part->offset),
-             log_text("source", part->committed >= 0 ? "committed" : sources[kafka->start]));
+             log_text("source", part->committed >= 0   ? "committed"
+                                : is_late(kafka, part) ? sources[KAFKA_START_EARLIEST]
+                                                       : sources[kafka->start]));
     kafka->ops.assigned(kafka->arg, part);
 }
 
@@ -221,25 +229,33 @@ answer_assignment(struct kafka *kafka)
     rd_kafka_topic_partition_list_destroy(none);
 }
 
-/* Where nothing was committed, reading begins as configured. */
 static int
-find_starts(struct kafka *kafka, struct err *err)
+find_starts_of(struct kafka *kafka, bool late, struct err *err)
 {
     rd_kafka_topic_partition_list_t *partitions =
         rd_kafka_topic_partition_list_new((int)kafka->part_count);
     int result = 0;
 
     LIST_EACH(node, &kafka->asking) {
-        if (!is_known(part_of(node)))
+        if (!is_known(part_of(node)) && is_late(kafka, part_of(node)) == late)
             add_to(partitions, part_of(node));
     }
     if (partitions->cnt > 0)
-        result = kafka_ask_start(kafka->ask, kafka->start, kafka->start_ms, partitions, err);
+        result = kafka_ask_start(kafka->ask, late ? KAFKA_START_EARLIEST : kafka->start,
+                                 kafka->start_ms, partitions, err);
     for (int i = 0; result == 0 && i < partitions->cnt; i++)
         find(&kafka->asking, partitions->elems[i].topic, partitions->elems[i].partition)->offset =
             partitions->elems[i].offset;
     rd_kafka_topic_partition_list_destroy(partitions);
     return result;
+}
+
+/* Where nothing was committed, reading begins as configured; nothing of a topic that was made while
+ * everything ran is passed over. */
+static int
+find_starts(struct kafka *kafka, struct err *err)
+{
+    return find_starts_of(kafka, true, err) < 0 ? -1 : find_starts_of(kafka, false, err);
 }
 
 /* 0, or the first error of a partition. */

@@ -3,8 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+
 enum {
     ERRSTR_MAX = 512,
+    EXCLUDED_MAX = 16 * 1024, /* of a list of expressions */
     PARTITIONS_WHEN_UNKNOWN = 64,
     QUEUE_KIB_MIN = 128, /* below, a partition's throughput suffers: it is fetched once a second */
     QUEUE_KIB_MAX = 2048,
@@ -42,6 +45,18 @@ static const struct property consumer_fixed[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "error"},
+};
+
+/* The library wants a group for every consumer; without a subscription it never joins it. */
+static const struct property reader_fixed[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "earliest"},
+    {"enable.partition.eof", "true"},
+    {"isolation.level", "read_committed"},
+    {"queued.min.messages", "10000"},
+    {"queued.max.messages.kbytes", "32768"},
+    {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the end keeps the next place waiting */
 };
 
 static int
@@ -157,6 +172,68 @@ kafka_producer_conf(const struct kafka_config *config, struct err *err)
     }
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     return conf;
+}
+
+rd_kafka_conf_t *
+kafka_reader_conf(const struct kafka_config *config, struct err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    if (set_table(conf, defaults, ARRAY_LEN(defaults), err) < 0 ||
+        set_user(conf, config, err) < 0 || set(conf, "group.id", config->group_id, err) < 0 ||
+        set_table(conf, reader_fixed, ARRAY_LEN(reader_fixed), err) < 0) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    return conf;
+}
+
+/* TOPIC as an expression that matches nothing else, with what the list has before it. A backslash
+ * would be taken by the list. */
+static void
+add_excluded(struct buf *list, const char *topic)
+{
+    buf_add_text(list, list->len ? ",^" : "^");
+    for (; *topic; topic++) {
+        if (*topic == '.')
+            buf_add_text(list, "[.]");
+        else
+            buf_add_char(list, *topic);
+    }
+    buf_add_char(list, '$');
+}
+
+int
+kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count, struct err *err)
+{
+    char written[EXCLUDED_MAX];
+    size_t size = sizeof(written);
+    struct buf list;
+    int result;
+
+    buf_init(&list, 2 * EXCLUDED_MAX);
+    if (rd_kafka_conf_get(conf, "topic.blacklist", written, &size) == RD_KAFKA_CONF_OK)
+        buf_add_text(&list, written);
+    for (size_t i = 0; i < count; i++) {
+        if (topics[i][0])
+            add_excluded(&list, topics[i]);
+    }
+    result = list.len ? set(conf, "topic.blacklist", buf_text(&list), err) : 0;
+    buf_fini(&list);
+    return result;
+}
+
+void
+kafka_set_codec(rd_kafka_conf_t *conf)
+{
+    static const char *const codecs[] = {"zstd", "gzip", "lz4"};
+
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        struct err ignored = {""};
+
+        if (set(conf, "compression.codec", codecs[i], &ignored) == 0)
+            return;
+    }
 }
 
 rd_kafka_t *

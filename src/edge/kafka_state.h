@@ -30,6 +30,8 @@ struct kafka {
     void *arg;
     enum kafka_start start;
     int64_t start_ms;
+    char *late_topic;     /* NULL: none */
+    bool late_is_missing; /* it was said */
 
     int fd; /* eventfd of all queues and the gate */
     rd_kafka_t *rk;

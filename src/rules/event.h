@@ -26,6 +26,10 @@ struct event {
     size_t payload_len;
     const struct event_header *headers;
     size_t header_count;
+    /* Of one that came back by redrive; rules do not look at it. */
+    unsigned redrives;      /* how often it did; 0: never */
+    const void *only_calls; /* its sx-calls: no others are to be sent; NULL: all */
+    size_t only_calls_len;
 };
 
 #endif

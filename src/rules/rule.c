@@ -424,6 +424,8 @@ fill_draft(struct renderer *renderer, const struct rule *rule, const struct emai
     for (int kind = 0; kind < RULE_KINDS; kind++) {
         if (rule->has_call[kind])
             draft->calls[kind] = call_new((enum call_kind)kind, rule->account, rule->name);
+        if (draft->calls[kind] && renderer->eval.has_item)
+            draft->calls[kind]->nth = (size_t)renderer->eval.index;
     }
     if (rule->field_count) {
         struct call *identify = draft->calls[CALL_IDENTIFY];

@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "rules/compile.h"
 #include "rules/decode.h"
+#include "rules/spec_hash.h"
 #include "rules/trace.h"
 
 enum {
@@ -37,6 +38,7 @@ struct ruleset {
     size_t topic_count, topic_cap;
     struct map known; /* struct topic_rules of topics that were met */
     struct renderer renderer;
+    uint64_t hash;
 };
 
 /* Topics */
@@ -225,6 +227,7 @@ ruleset_new(const struct spec_ruleset *spec, struct diag *diag)
     table_set_init(&rules->tables, spec, seed, &rules->code.arena, diag);
     map_init(&rules->known, seed);
     renderer_init(&rules->renderer, seed);
+    rules->hash = spec_hash(spec);
     compile(rules, spec, diag);
     if (diag->errors == errors)
         return rules;
@@ -299,6 +302,12 @@ size_t
 ruleset_rule_count(const struct ruleset *rules)
 {
     return rules->rule_count;
+}
+
+uint64_t
+ruleset_hash(const struct ruleset *rules)
+{
+    return rules->hash;
 }
 
 const char *

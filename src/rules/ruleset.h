@@ -43,6 +43,8 @@ const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
 /* For those who explain: the rules in written order, one behind the other, and the tables. */
 const struct rule *ruleset_rules(const struct ruleset *rules);
 const struct table_set *ruleset_tables(const struct ruleset *rules);
+/* Stands for what rules and tables say, see rules/spec_hash. */
+uint64_t ruleset_hash(const struct ruleset *rules);
 
 /*      id, name, what happened */
 #define MAP_OUTCOME_TABLE(X)                                                         \

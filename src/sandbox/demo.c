@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/page.h"
 #include "base/xalloc.h"
 #include "sandbox/api.h"
 #include "sandbox/broker.h"
-#include "sandbox/page.h"
 #include "sandbox/process.h"
 #include "sandbox/report.h"
 #include "sandbox/sample.h"

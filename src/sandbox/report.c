@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "base/page.h"
 #include "base/xalloc.h"
-#include "sandbox/page.h"
 
 enum {
     TOP_TAGS = 3,

@@ -18,6 +18,8 @@ struct call {
     enum call_kind kind;
     unsigned account; /* index in the configuration's list of accounts */
     const char *rule; /* name of the rule that made it */
+    size_t nth;       /* of the element of for_each that it is for, 0 without: with kind and rule it
+                         tells the calls of an event apart, whatever else the rules make of it */
     union {
         struct contact_request identify;
         struct track_request track;

@@ -1,9 +1,11 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "delivery/letter.h"
 #include "sendx/retry_after.h"
 #include "worker/state.h"
 
@@ -35,20 +37,56 @@ refuse_event(struct worker *worker, struct core_event *event, const struct event
                                    {0}});
 }
 
-void
-worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
+/* Of what the rules make of a redriven event only the calls that failed are left, and those that
+ * they do not make any more are told. */
+static enum map_outcome
+keep_failed_calls(struct worker *worker, const struct event *record)
 {
-    struct core_event *event = core_open(worker->core, kafka_part_user(part), record);
+    struct letter_calls failed;
+    struct err err = {0};
+    int64_t kept_back = 0;
+    size_t gone;
+
+    if (letter_calls_read(record->only_calls, record->only_calls_len, &failed, &err) < 0) {
+        snprintf(worker->mapping.reason, sizeof(worker->mapping.reason), "redrive: %.400s",
+                 err.msg);
+        call_list_fini(&worker->mapping.calls);
+        return MAP_NOT_RENDERED;
+    }
+    gone = letter_calls_keep(&failed, &worker->mapping.calls);
+    letter_calls_fini(&failed);
+    worker->counts.redrive_gone += gone;
+    if (gone && log_limit_pass(&worker->redrive_lines, worker->now, &kept_back))
+        log_warning("redrive.calls_gone", log_text("topic", record->topic),
+                    log_int("partition", record->partition), log_int("offset", record->offset),
+                    log_int("calls", (int64_t)gone), log_int("kept_back", kept_back),
+                    log_text("effect", "the rules do not make them any more: they are not sent"));
+    return worker->mapping.calls.count ? MAP_CALLS : MAP_NO_CALL;
+}
+
+static void
+take_calls(struct worker *worker, struct core_event *event, enum event_outcome outcome)
+{
+    struct call_list *calls = &worker->mapping.calls;
+
+    for (size_t i = 0; i < calls->count; i++)
+        core_add(worker->core, event, &calls->items[i]);
+    core_close(worker->core, event, outcome, worker->now);
+}
+
+static void
+map_event(struct worker *worker, struct core_event *event, const struct event *record)
+{
     struct mapping *mapping = &worker->mapping;
     enum map_outcome outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
 
     worker->counts.mapped[outcome]++;
     worker->counts.too_old += mapping->too_old;
+    if (outcome != MAP_NOT_JSON && outcome != MAP_NOT_RENDERED && record->only_calls)
+        outcome = keep_failed_calls(worker, record);
     switch (outcome) {
     case MAP_CALLS:
-        for (size_t i = 0; i < mapping->calls.count; i++)
-            core_add(worker->core, event, &mapping->calls.items[i]);
-        core_close(worker->core, event, EVENT_DELIVERED, worker->now);
+        take_calls(worker, event, EVENT_DELIVERED);
         break;
     case MAP_NO_MATCH:
         core_close(worker->core, event, EVENT_NO_MATCH, worker->now);
@@ -60,6 +98,44 @@ worker_take(struct worker *worker, struct kafka_part *part, const struct event *
     default:
         refuse_event(worker, event, record);
     }
+}
+
+bool
+worker_is_redrive(const struct worker *worker, const char *topic)
+{
+    return worker->redrive_topic && strcmp(worker->redrive_topic, topic) == 0;
+}
+
+/* What came back is the event that it was, at another offset. What cannot be read as such is
+ * refused as it stands. */
+static void
+take_redriven(struct worker *worker, struct kafka_part *part, const struct event *record)
+{
+    struct core_part *core_part = kafka_part_user(part);
+    struct err err = {0};
+    struct letter letter;
+    struct event original;
+
+    if (letter_read(record, &letter, &err) < 0) {
+        mapping_fini(&worker->mapping);
+        snprintf(worker->mapping.reason, sizeof(worker->mapping.reason),
+                 "redrive: it is no dead letter: %.400s", err.msg);
+        refuse_event(worker, core_open(worker->core, core_part, record->offset, record), record);
+        return;
+    }
+    worker->counts.redriven++;
+    letter_restore(record, &letter, &original);
+    map_event(worker, core_open(worker->core, core_part, record->offset, &original), &original);
+}
+
+void
+worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
+{
+    if (worker_is_redrive(worker, record->topic))
+        take_redriven(worker, part, record);
+    else
+        map_event(worker, core_open(worker->core, kafka_part_user(part), record->offset, record),
+                  record);
 }
 
 void

@@ -1,17 +1,25 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "worker/state.h"
 
 #define NO_RATE 1e-6 /* calls a second: as good as none */
 
-enum { PROBE_MIN_MS = 250, PROBE_MAX_MS = 30 * 1000 /* back-off between the probes of a hold */ };
+enum {
+    PROBE_MIN_MS = 250, /* back-off between the probes of a hold */
+    PROBE_MAX_MS = 30 * 1000,
+    ASK_AGAIN_MIN_MS = 500, /* while nobody says how many partitions there are */
+    ASK_AGAIN_MAX_MS = 30 * 1000
+};
+
+/* What came back by redrive can be of any account: the redrive topic counts for all of them. */
 
 /* How many partitions there are of the topics whose rules call ACCOUNT; 0 when nobody says. */
 static int64_t
 count_all(struct worker *worker, unsigned account)
 {
     const struct ruleset *rules = worker->config->rules;
-    const char **topics = xcalloc(ruleset_topic_count(rules), sizeof(*topics));
+    const char **topics = xcalloc(ruleset_topic_count(rules) + 1, sizeof(*topics));
     size_t count = 0;
     int64_t partitions;
 
@@ -19,6 +27,8 @@ count_all(struct worker *worker, unsigned account)
         if (ruleset_topic_calls(rules, i, account))
             topics[count++] = ruleset_topic(rules, i);
     }
+    if (worker->redrive_topic)
+        topics[count++] = worker->redrive_topic;
     partitions = count ? kafka_count_partitions(worker->kafka, topics, count) : 0;
     xfree(topics);
     return partitions;
@@ -32,10 +42,25 @@ count_owned(struct worker *worker, unsigned account)
     int64_t count = 0;
 
     core_parts(worker->core, users, parts);
-    for (size_t i = 0; i < parts; i++)
-        count += ruleset_name_calls(worker->config->rules, kafka_part_topic(users[i]), account);
+    for (size_t i = 0; i < parts; i++) {
+        const char *topic = kafka_part_topic(users[i]);
+
+        count += worker_is_redrive(worker, topic) ||
+                 ruleset_name_calls(worker->config->rules, topic, account);
+    }
     xfree(users);
     return count;
+}
+
+/* Asking blocks, so it is not done in every turn. The clock may have moved on by seconds. */
+static int64_t
+ask_again_ms(const struct worker *worker)
+{
+    int64_t delay_ms = ASK_AGAIN_MIN_MS;
+
+    for (unsigned i = 0; i < worker->limits_asked && delay_ms < ASK_AGAIN_MAX_MS; i++)
+        delay_ms *= 2;
+    return clock_now_ms() + clock_earlier(delay_ms, ASK_AGAIN_MAX_MS);
 }
 
 /* The rate limit is the whole group's: a process takes the share of the partitions that it owns.
@@ -49,13 +74,17 @@ rate_of(struct worker *worker, unsigned account)
     if (rate <= 0)
         return 0;
     owned = count_owned(worker, account);
-    all = owned ? count_all(worker, account) : 0;
+    /* Who did not answer for one account is not asked for the next. */
+    all = owned && worker->limits_due_ms == CLOCK_NEVER ? count_all(worker, account) : 0;
     if (owned && !all)
-        worker->limits_stale = true; /* asked again in the next turn */
+        worker->limits_due_ms = ask_again_ms(worker);
     if (all && owned <= all)
         rate *= (double)owned / (double)all;
     else
         rate = NO_RATE;
+    if (rate == worker->rates[account])
+        return rate;
+    worker->rates[account] = rate;
     log_info("account.rate", log_text("account", worker->config->accounts[account].name),
              log_int("partitions", owned), log_int("of", all),
              log_int("calls_per_1000_s", (int64_t)(rate * 1000)));
@@ -65,7 +94,7 @@ rate_of(struct worker *worker, unsigned account)
 void
 worker_set_limits(struct worker *worker)
 {
-    worker->limits_stale = false;
+    worker->limits_due_ms = CLOCK_NEVER;
     for (unsigned i = 0; i < worker->config->account_count; i++) {
         const struct account *account = &worker->config->accounts[i];
         struct gate_limits limits = {.max_in_flight = account->max_in_flight,
@@ -76,6 +105,7 @@ worker_set_limits(struct worker *worker)
 
         core_set_account(worker->core, i, &limits, account->on_unknown_contact, worker->now);
     }
+    worker->limits_asked = worker->limits_due_ms == CLOCK_NEVER ? 0 : worker->limits_asked + 1;
 }
 
 static void

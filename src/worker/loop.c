@@ -39,14 +39,21 @@ open_kafka(struct worker *worker, struct err *err)
 {
     const struct config *config = worker->config;
     size_t count = ruleset_topic_count(config->rules);
-    const char **topics = xcalloc(count, sizeof(*topics));
+    const char **topics = xcalloc(count + 1, sizeof(*topics));
+    /* An expression may match them all the same. */
+    const char *excluded[] = {config->dead_letter.topic, config->dead_letter.redrive_topic};
     struct kafka_settings settings = {.config = &config->kafka,
                                       .prefetch_bytes = config->delivery.prefetch_bytes,
                                       .topics = topics,
-                                      .topic_count = count};
+                                      .topic_count = count,
+                                      .late_topic = worker->redrive_topic,
+                                      .excluded = excluded,
+                                      .excluded_count = worker->redrive_topic ? 1 : 2};
 
     for (size_t i = 0; i < count; i++)
         topics[i] = ruleset_topic(config->rules, i);
+    if (worker->redrive_topic)
+        topics[settings.topic_count++] = worker->redrive_topic;
     worker->kafka = kafka_open(&settings, &worker_kafka_ops, worker, err);
     xfree(topics);
     return worker->kafka ? 0 : -1;
@@ -99,6 +106,9 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
     wire_request_init(&worker->request);
     worker->core = core_new(&limits, seed);
     worker->signals = signals_open(err);
+    worker->rates = xcalloc(config->account_count, sizeof(worker->rates[0]));
+    if (*config->dead_letter.topic && *config->dead_letter.redrive_topic)
+        worker->redrive_topic = config->dead_letter.redrive_topic;
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
     if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
         open_letters(worker, err) || open_admin(worker, err))
@@ -114,6 +124,7 @@ worker_close(struct worker *worker)
     kafka_close(worker->kafka);
     dead_letter_close(worker->letters);
     xfree(worker->gate_reasons);
+    xfree(worker->rates);
     for (size_t i = 0; worker->http_accounts && i < worker->config->account_count; i++)
         http_account_free(worker->http_accounts[i]);
     xfree(worker->http_accounts);
@@ -161,6 +172,7 @@ wait_for_work(struct worker *worker, struct pollfd fds[WAITS], bool more)
         due_ms = clock_earlier(due_ms, dead_letter_deadline(worker->letters, worker->now));
     if (worker->admin)
         due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
+    due_ms = clock_earlier(due_ms, worker->limits_due_ms);
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
     poll(fds, WAITS, !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
 }
@@ -198,7 +210,7 @@ loop(struct worker *worker)
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
         quiet_edges_step(worker, fds);
-        if (worker->limits_stale)
+        if (worker->now >= worker->limits_due_ms)
             worker_set_limits(worker);
         core_tick(worker->core, worker->now);
         worker_send(worker);

@@ -44,6 +44,11 @@ add_events(const struct worker *worker, struct buf *text)
     for (int i = 0; i < MAP_OUTCOME_COUNT; i++)
         add_labelled(text, "events_mapped_total", "outcome", map_outcome_name((enum map_outcome)i),
                      (double)worker->counts.mapped[i]);
+    add_help(text, "events_redriven_total", "counter", "Events that came back by redrive.");
+    add_value(text, "events_redriven_total", (double)worker->counts.redriven);
+    add_help(text, "redriven_calls_gone_total", "counter",
+             "Calls of them that the rules do not make any more; they are not sent.");
+    add_value(text, "redriven_calls_gone_total", (double)worker->counts.redrive_gone);
     add_help(text, "rules_too_old_total", "counter", "Rules that did not match for max_age.");
     add_value(text, "rules_too_old_total", (double)worker->counts.too_old);
 }

@@ -97,7 +97,7 @@ on_assigned(void *arg, struct kafka_part *part)
 
     worker->was_assigned = true;
     worker->counts.assigned++;
-    worker->limits_stale = true;
+    worker->limits_due_ms = worker->now;
     kafka_part_set_user(
         part, core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part));
 }
@@ -135,7 +135,7 @@ end_revocation(struct worker *worker)
 {
     xfree(worker->revocation.parts);
     worker->revocation = (struct revocation){0};
-    worker->limits_stale = true;
+    worker->limits_due_ms = worker->now;
 }
 
 static void

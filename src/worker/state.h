@@ -30,6 +30,8 @@ struct worker_counts {
     uint64_t too_old; /* rules that did not match for max_age */
     uint64_t verdicts[VERDICT_COUNT], settled[SETTLED_COUNT];
     uint64_t letters_stored, letters_failed;
+    uint64_t redriven;     /* events that came back */
+    uint64_t redrive_gone; /* calls of them that the rules do not make any more */
     uint64_t commits, commits_failed, assigned, revoked, lost;
 };
 
@@ -77,16 +79,21 @@ struct worker {
 
     int64_t now; /* of this turn */
     struct worker_counts counts;
-    bool limits_stale;              /* partitions came or went: the accounts' shares change */
+    const char *redrive_topic; /* dead letters come back by it; NULL: they do not */
+    int64_t limits_due_ms;     /* of the accounts' shares; at once when partitions came or went */
+    unsigned limits_asked;     /* in vain, in a row */
+    double *rates;             /* per account: as last logged */
     enum gate_reason *gate_reasons; /* per account: as last logged */
     enum letter_hold letter_hold;   /* as last logged */
     struct log_limit call_lines[SETTLED_COUNT][VERDICT_COUNT], unmapped_lines, letter_lines;
+    struct log_limit redrive_lines;
 };
 
 /* deliver.c: events into delivery, calls onto the wire, replies back. */
 extern const struct http_ops worker_http_ops;
 bool worker_has_room(const struct worker *worker, struct kafka_part *part);
 void worker_take(struct worker *worker, struct kafka_part *part, const struct event *event);
+bool worker_is_redrive(const struct worker *worker, const char *topic);
 void worker_send(struct worker *worker);
 void worker_abort_flights(struct worker *worker, const struct kafka_part *part); /* NULL: all */
 

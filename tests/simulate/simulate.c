@@ -364,7 +364,7 @@ worker_read(struct sim_worker *worker, int p)
         return false;
     worker->next[p]++;
     record.offset = from->offset;
-    event = core_open(worker->core, worker->parts[p], &record);
+    event = core_open(worker->core, worker->parts[p], record.offset, &record);
     if (from->unmappable) {
         core_refuse(worker->core, event, "cannot be mapped", sim.now);
         return true;

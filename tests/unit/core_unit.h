@@ -103,7 +103,7 @@ open_record(struct fixture *fixture, struct core_part *part)
 {
     struct event record = record_at(fixture->next++);
 
-    return core_open(fixture->core, part, &record);
+    return core_open(fixture->core, part, record.offset, &record);
 }
 
 static inline struct call *

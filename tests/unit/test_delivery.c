@@ -322,7 +322,7 @@ bytes_bound_what_is_pending(void **state)
 
         record.payload = payload;
         record.payload_len = sizeof(payload);
-        event = core_open(fixture->core, fixture->part, &record);
+        event = core_open(fixture->core, fixture->part, record.offset, &record);
         core_add(fixture->core, event, &call);
         close_event(fixture, event);
         opened++;

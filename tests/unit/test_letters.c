@@ -161,7 +161,7 @@ a_letter_carries_the_record_as_it_came(void **state)
     record.key_len = 2;
     record.headers = &header;
     record.header_count = 1;
-    event = core_open(fixture->core, fixture->part, &record);
+    event = core_open(fixture->core, fixture->part, record.offset, &record);
     core_add(fixture->core, event, &call);
     close_event(fixture, event);
     memset(&header, 0, sizeof(header));
@@ -826,7 +826,7 @@ chaos_open(struct chaos *chaos)
     if (!core_has_room(fixture->core, chaos->parts[p], fixture->now))
         return;
     chaos->next[p]++;
-    event = core_open(fixture->core, chaos->parts[p], &record);
+    event = core_open(fixture->core, chaos->parts[p], record.offset, &record);
     if (!rng_below(&chaos->rng, 20)) {
         core_refuse(fixture->core, event, "not JSON", fixture->now);
         return;

@@ -2,8 +2,8 @@
  * Text for people on standard output: as wide as the terminal, 80 columns where there is none. A
  * character counts as one column. Owns nothing.
  */
-#ifndef SANDBOX_PAGE_H
-#define SANDBOX_PAGE_H
+#ifndef BASE_PAGE_H
+#define BASE_PAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "sandbox/page.h"
+#include "base/page.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "sandbox/text.h"
 
 enum { WIDTH_DEFAULT = 80, BAR_MAX = 40, BAR_TEXT = 52 };
 
@@ -22,9 +20,10 @@ page_width(void)
 {
     const char *columns = getenv("COLUMNS");
     struct winsize size = {0};
-    long long width;
+    char *end = NULL;
+    long width = columns ? strtol(columns, &end, 10) : 0;
 
-    if (!columns || !text_number(columns, 1, 10000, &width)) {
+    if (width < 1 || width > 10000 || *end) {
         width = WIDTH_DEFAULT;
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
             width = size.ws_col;

@@ -42,6 +42,7 @@ settle_done(struct core *core, struct core_job *job, enum settled settled, int64
     struct core_event *event = job->event;
 
     core_event_add_bytes(core, event, -(int64_t)(call_size(job->call) + sizeof(*job)));
+    core_slot_mark(core, job, event->refs == 1 && !event->failure_count);
     core_job_end(core, job);
     core_event_drop(core, event, now);
     return settled;

@@ -174,18 +174,36 @@ is_retriable(rd_kafka_resp_err_t error)
     }
 }
 
+static enum kafka_commit
+answer_of(rd_kafka_resp_err_t error)
+{
+    if (!error)
+        return KAFKA_COMMIT_STORED;
+    if (error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
+        return KAFKA_COMMIT_TOO_LARGE;
+    return is_retriable(error) ? KAFKA_COMMIT_AGAIN : KAFKA_COMMIT_REFUSED;
+}
+
+static void
+log_commit_failed(struct kafka *kafka, rd_kafka_resp_err_t error)
+{
+    int64_t kept_back = 0;
+
+    if (!log_limit_pass(&kafka->commit_lines, kafka->now_ms, &kept_back))
+        return;
+    log_warning("commit.failed", log_text("error", rd_kafka_err2str(error)),
+                log_text("code", rd_kafka_err2name(error)),
+                log_text("retriable", answer_of(error) == KAFKA_COMMIT_REFUSED ? "no" : "yes"),
+                log_int("kept_back", kept_back));
+}
+
 static void
 commit_done(struct kafka *kafka, rd_kafka_resp_err_t error)
 {
     kafka->commit_out = false;
-    if (!error) {
-        kafka->ops.committed(kafka->arg, NULL, false);
-        return;
-    }
-    log_warning("commit.failed", log_text("error", rd_kafka_err2str(error)),
-                log_text("code", rd_kafka_err2name(error)),
-                log_text("retriable", is_retriable(error) ? "yes" : "no"));
-    kafka->ops.committed(kafka->arg, rd_kafka_err2str(error), is_retriable(error));
+    if (error)
+        log_commit_failed(kafka, error);
+    kafka->ops.committed(kafka->arg, answer_of(error));
 }
 
 static void

@@ -52,8 +52,4 @@ bool kafka_part_peek(struct kafka_part *part, struct kafka_log *log, int64_t now
 /* The head was handed over. */
 void kafka_part_shift(struct kafka_part *part);
 
-/* What was committed with the offset reading began at; not NUL-terminated, NULL when nothing was.
- */
-const char *kafka_part_metadata(const struct kafka_part *part, size_t *ret_len);
-
 #endif

@@ -56,6 +56,7 @@ struct kafka {
     char *failure; /* to be reported by the next step */
 
     bool commit_out;
+    struct log_limit commit_lines;
     rd_kafka_resp_err_t commit_refused; /* at once; to be reported by the next step */
 
     struct kafka_candidate *candidates; /* room for part_count */

@@ -40,8 +40,11 @@ worker_take(struct worker *worker, struct kafka_part *part, const struct event *
 {
     struct core_event *event = core_open(worker->core, kafka_part_user(part), record);
     struct mapping *mapping = &worker->mapping;
-    enum map_outcome outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
+    enum map_outcome outcome;
 
+    if (!event)
+        return;
+    outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
     worker->counts.mapped[outcome]++;
     worker->counts.too_old += mapping->too_old;
     switch (outcome) {

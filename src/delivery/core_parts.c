@@ -121,23 +121,33 @@ keep_before(struct core_event *event, struct list *todo)
 }
 
 static void
-keep_begun(struct core_part **parts, size_t count)
+add_begun(struct core_part *part, struct list *todo)
+{
+    LIST_EACH(node, &part->ledger.slots) {
+        struct core_event *event = event_at(node);
+
+        if (!event)
+            continue;
+        event->keep |= event->begun || event->letter == LETTER_OUT; /* some may be kept already */
+        if (event->keep)
+            list_push_back(todo, &event->todo_node);
+    }
+}
+
+/* Also of parts that were revoked before: what stands before their events may be in the new ones.
+ */
+static void
+keep_begun(struct core *core)
 {
     struct list todo;
     struct list *first;
 
     list_init(&todo);
-    for (size_t i = 0; i < count; i++) {
-        LIST_EACH(node, &parts[i]->ledger.slots) {
-            struct core_event *event = event_at(node);
+    LIST_EACH(node, &core->parts) {
+        struct core_part *part = CONTAINER_OF(node, struct core_part, node);
 
-            if (!event)
-                continue;
-            event->keep |=
-                event->begun || event->letter == LETTER_OUT; /* some may be kept already */
-            if (event->keep)
-                list_push_back(&todo, &event->todo_node);
-        }
+        if (part->revoked)
+            add_begun(part, &todo);
     }
     while ((first = list_first(&todo))) {
         list_remove(first);
@@ -150,7 +160,7 @@ core_revoke(struct core *core, struct core_part **parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         parts[i]->revoked = true;
-    keep_begun(parts, count);
+    keep_begun(core);
     for (size_t i = 0; i < count; i++) {
         LIST_EACH(node, &parts[i]->ledger.slots) {
             struct core_event *event = event_at(node);

@@ -22,7 +22,8 @@ struct kafka;
 /* One assignment of one partition. A partition that comes back gets a new one. */
 struct kafka_part;
 
-/* How a commit ended. But for the first, none of its offsets counts as stored. */
+/* How a commit ended. But for the first, none of its offsets counts as stored. When the group has
+ * put this member out, ops->lost follows at once. */
 enum kafka_commit {
     KAFKA_COMMIT_STORED,
     KAFKA_COMMIT_AGAIN,     /* repeating can help while the partitions are ours */
@@ -47,8 +48,10 @@ struct kafka_ops {
     /* A record; EVENT is borrowed for the call. */
     void (*record)(void *arg, struct kafka_part *part, const struct event *event);
 
-    /* The answer to kafka_commit. */
-    void (*committed)(void *arg, enum kafka_commit answer);
+    /* The answer to kafka_commit. When it is STORED: but for those of REFUSED, which the broker
+     * refuses for reasons of their own. */
+    void (*committed)(void *arg, enum kafka_commit answer, struct kafka_part **refused,
+                      size_t count);
 
     /* The membership cannot go on (fatal error): drain and leave. Called once. */
     void (*failed)(void *arg, const char *reason);

@@ -33,6 +33,9 @@ struct kafka_part {
     int64_t next;             /* offsets below were handed over already */
     bool dry;                 /* the queue was empty when last looked at */
     bool stopped;             /* not read any more */
+    bool assigned;            /* it is in the library's assignment */
+    bool gone;                /* fenced, and revoked before */
+    bool commit_fails;        /* its last commit did, by itself */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);

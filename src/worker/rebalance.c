@@ -74,7 +74,7 @@ shorten_progress(struct worker *worker)
 }
 
 static void
-on_committed(void *arg, enum kafka_commit answer)
+on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, size_t count)
 {
     struct worker *worker = arg;
     bool failed = answer != KAFKA_COMMIT_STORED;
@@ -82,11 +82,13 @@ on_committed(void *arg, enum kafka_commit answer)
     worker->commit_out = false;
     worker->commit_hopeless = answer == KAFKA_COMMIT_REFUSED;
     worker->counts.commits++;
-    worker->counts.commits_failed += failed;
+    worker->counts.commits_failed += failed || count;
     worker->commits_failed = failed ? worker->commits_failed + 1 : 0;
     if (failed)
         worker->commit_next_ms = worker->now + commit_again_ms(worker);
-    core_committed(worker->core, !failed);
+    for (size_t i = 0; i < count; i++)
+        core_commit_refused(worker->core, kafka_part_user(refused[i]));
+    core_committed(worker->core, answer == KAFKA_COMMIT_STORED);
     if (answer == KAFKA_COMMIT_TOO_LARGE)
         shorten_progress(worker);
 }

@@ -13,6 +13,7 @@ core_new(const struct core_limits *limits, uint64_t seed)
 
     core->limits = *limits;
     core->rng.state = seed;
+    core->text_max = PROGRESS_TEXT_MAX;
     lanes_init(&core->lanes, rng_next(&core->rng));
     heap_init(&core->timers);
     budget_init(&core->budget, limits->budget);
@@ -22,6 +23,7 @@ core_new(const struct core_limits *limits, uint64_t seed)
     list_init(&core->letters);
     list_init(&core->large_letters);
     list_init(&core->letters_out);
+    list_init(&core->ended);
     buf_init(&core->key, CONTACT_KEY_MAX);
     return core;
 }

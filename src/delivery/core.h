@@ -24,6 +24,7 @@
 
 #include "base/macros.h"
 #include "delivery/gate.h"
+#include "delivery/progress.h"
 #include "rules/event.h"
 #include "sendx/account.h"
 #include "sendx/call.h"
@@ -43,11 +44,11 @@ struct core_limits {
 };
 
 /*      id, name, how an event ended */
-#define EVENT_OUTCOME_TABLE(X)                                           \
-    X(DELIVERED, "delivered", "every call of it was delivered")          \
-    X(NO_MATCH, "no_match", "no rule matched")                           \
-    X(SKIPPED, "skipped", "a tombstone, or matched without a call")      \
-    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic") \
+#define EVENT_OUTCOME_TABLE(X)                                                       \
+    X(DELIVERED, "delivered", "every call of it was delivered")                      \
+    X(NO_MATCH, "no_match", "no rule matched")                                       \
+    X(SKIPPED, "skipped", "a tombstone, matched without a call, or finished before") \
+    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic")             \
     X(GIVEN_BACK, "given_back", "left to the partition's next owner")
 
 #define X(id, name, doc) EVENT_##id,
@@ -59,6 +60,7 @@ struct core_counts {
     uint64_t consumed;
     uint64_t ended[EVENT_OUTCOME_COUNT];
     uint64_t pending;
+    uint64_t finished_before; /* of the skipped: by an earlier owner, whose progress says so */
 };
 
 /* How full it is, for logs, metrics and tests. */
@@ -75,6 +77,7 @@ struct core_gauges {
 struct core_offset {
     void *user; /* of the part */
     int64_t offset;
+    const char *metadata; /* text, the part's until the next commit; NULL: none */
 };
 
 struct core *core_new(const struct core_limits *limits, uint64_t seed) MUSTCHECK;
@@ -88,14 +91,21 @@ void core_set_account(struct core *core, unsigned account, const struct gate_lim
  * even if nothing is read. USER is handed back in core_offset. */
 struct core_part *core_assign(struct core *core, int64_t start, int64_t committed, void *user);
 
+/* From now on the commits of PART, which is new, carry its progress as text under BINDING.
+ * PROGRESS, or NULL, is what was found with the committed offset: taken over and cleared. */
+void core_part_bind(struct core_part *part, uint64_t binding, struct progress *progress);
+
 /* Whether another event of PART may be opened: the pending limits, of which a part may hold twice
- * its share; a held event; a drain; no need, as every account has calls enough that may start. */
+ * its share; a held event; a drain; room in the text of its progress; no need, as every account has
+ * calls enough that may start. */
 bool core_has_room(const struct core *core, const struct core_part *part, int64_t now);
 
 /* Events. OFFSET is where it stands in PART. RECORD, which of a redriven event is the original with
- * its own topic and offset, is copied; its size and the calls' count towards the limits. */
+ * its own topic and offset, is copied; its size and the calls' count towards the limits. NULL: the
+ * part's progress says that it was finished before; it is counted as skipped and there is nothing
+ * to do. */
 struct core_event *core_open(struct core *core, struct core_part *part, int64_t offset,
-                             const struct event *record);
+                             const struct event *record) MUSTCHECK;
 
 /* Queues *CALL behind the earlier calls of its contact; takes it over and clears *CALL. */
 void core_add(struct core *core, struct core_event *event, struct call **call);
@@ -210,11 +220,21 @@ void core_abandon(struct core *core, struct core_part *part);
 void core_release(struct core *core, struct core_part *part);
 
 /* Commits, one at a time. Writes at most CAP offsets of parts that moved since the last stored
- * commit and returns how many; unless that is 0, core_committed says how it ended. */
+ * commit and returns how many; unless that is 0, core_committed says how it ended. An offset is
+ * followed by the part's progress: which events above it are finished. An event is, when its calls
+ * have ended and so has every earlier event of its part that shares a contact with it (core_slot.c
+ * says why). */
 bool core_commit_is_due(const struct core *core);
 bool core_part_is_committed(const struct core_part *part); /* as far as it is finished */
 size_t core_commit(struct core *core, struct core_offset *offsets, size_t cap);
 void core_committed(struct core *core, bool stored);
+
+/* Before core_committed: of the commit that is out, PART's offset was not stored. */
+void core_commit_refused(struct core *core, struct core_part *part);
+
+/* The broker found a text too long: from now on they are at most half as long, cut from the top.
+ * Returns the bytes they may have; at 0 none are written. */
+size_t core_shorten_progress(struct core *core);
 
 /* The parts there are, by their users: writes at most CAP and returns how many there are. */
 size_t core_parts(const struct core *core, void **users, size_t cap);

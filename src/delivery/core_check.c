@@ -70,23 +70,30 @@ check_part(const struct core_part *part)
     const struct core_counts *counts = &part->counts;
     uint64_t ended = 0;
     int64_t offset = -1;
-    size_t events = 0;
+    size_t events = 0, slots = 0, size = 0;
 
     for (size_t i = 0; i < EVENT_OUTCOME_COUNT; i++)
         ended += counts->ended[i];
     assert(counts->consumed == counts->pending + ended); /* conservation */
     LIST_EACH(node, &part->ledger.slots) {
-        struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
+        struct core_slot *slot = CONTAINER_OF(node, struct core_slot, place.node);
+        struct core_event *event = slot->event;
 
-        assert(event->slot.offset > offset && event->slot.offset < part->ledger.next);
-        assert(event->refs > 0 || event->letter >= LETTER_QUEUED);
-        offset = event->slot.offset;
+        assert(slot->part == part && slot->place.offset > offset &&
+               slot->place.offset < part->ledger.next);
+        size += slots ? progress_distance_size(slot->place.offset - offset) : 0;
+        offset = slot->place.offset;
+        slots++;
+        assert(event || slots > 1 || slot->given_back); /* what ended waits for an earlier one */
+        if (!event)
+            continue;
+        assert(event->slot == slot && (event->refs > 0 || event->letter >= LETTER_QUEUED));
         events++;
         LIST_EACH(job_node, &event->jobs) {
             check_job(CONTAINER_OF(job_node, struct core_job, event_node));
         }
     }
-    assert(events == counts->pending && events == part->ledger.count);
+    assert(events == counts->pending && slots == part->ledger.count && size == part->ledger.size);
     assert(part->committed <= ledger_watermark(&part->ledger));
 }
 

@@ -8,19 +8,53 @@
 enum { LETTER_AGAIN_MIN_MS = 500, LETTER_AGAIN_MAX_MS = 30 * 1000 };
 
 void
+core_part_add_bytes(struct core *core, struct core_part *part, int64_t bytes)
+{
+    part->bytes += bytes;
+    core->bytes += bytes;
+}
+
+void
 core_event_add_bytes(struct core *core, struct core_event *event, int64_t bytes)
 {
     event->bytes += bytes;
-    event->part->bytes += bytes;
-    core->bytes += bytes;
+    core_part_add_bytes(core, event->part, bytes);
+}
+
+/* Whether an earlier owner of PART has finished OFFSET. Offsets come in ascending order. */
+static bool
+was_finished(struct core_part *part, int64_t offset)
+{
+    const struct progress *past = &part->past;
+
+    if (!part->bound || offset > past->highest)
+        return false;
+    while (part->past_at < past->count && past->unfinished[part->past_at] < offset)
+        part->past_at++;
+    return part->past_at == past->count || past->unfinished[part->past_at] != offset;
+}
+
+static void
+pass_over(struct core_part *part, int64_t offset)
+{
+    ledger_pass(&part->ledger, offset);
+    part->counts.consumed++;
+    part->counts.ended[EVENT_SKIPPED]++;
+    part->counts.finished_before++;
 }
 
 struct core_event *
 core_open(struct core *core, struct core_part *part, int64_t offset, const struct event *record)
 {
-    struct core_event *event = xcalloc(1, sizeof(*event));
+    struct core_event *event;
 
-    ledger_open(&part->ledger, &event->slot, offset);
+    if (was_finished(part, offset)) {
+        pass_over(part, offset);
+        return NULL;
+    }
+    event = xcalloc(1, sizeof(*event));
+    event->slot = core_slot_open(core, part, offset);
+    event->slot->event = event;
     event->part = part;
     event->record = record_new(record);
     event->refs = 1;
@@ -54,9 +88,10 @@ leave_part(struct core *core, struct core_event *event, enum event_outcome outco
 
     assert(list_is_empty(&event->jobs) && !event->in_flight);
     if (outcome == EVENT_GIVEN_BACK)
-        ledger_give_back(&part->ledger, &event->slot);
+        core_slot_give_back(core, event->slot);
     else
-        ledger_close(&part->ledger, &event->slot);
+        core_slot_end(core, event->slot);
+    event->slot = NULL;
     core_event_add_bytes(core, event, -event->bytes);
     core->events--;
     part->counts.pending--;
@@ -185,6 +220,7 @@ core_event_admit(struct core *core, struct core_job *job, int64_t now)
                             sizeof(event->failures[0]));
     event->failures[event->failure_count++] = job->failure;
     job->failure.reason = NULL;
+    core_slot_mark(core, job, false);
     core_job_end(core, job);
     core_event_drop(core, event, now);
     return true;

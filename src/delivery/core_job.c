@@ -190,5 +190,5 @@ core_job_user(const struct core_job *job)
 int64_t
 core_job_offset(const struct core_job *job)
 {
-    return job->event ? job->event->slot.offset : -1;
+    return job->event ? job->event->slot->place.offset : -1;
 }

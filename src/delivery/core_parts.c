@@ -15,10 +15,25 @@ core_assign(struct core *core, int64_t start, int64_t committed, void *user)
     ledger_init(&part->ledger, start);
     part->committed = committed;
     part->committing = -1;
+    part->past.highest = -1;
     part->user = user;
+    buf_init(&part->text, PROGRESS_TEXT_MAX);
     list_push_back(&core->parts, &part->node);
     core->part_count++;
     return part;
+}
+
+void
+core_part_bind(struct core_part *part, uint64_t binding, struct progress *progress)
+{
+    assert(!part->counts.consumed);
+    part->bound = true;
+    part->binding = binding;
+    if (!progress || part->committed < 0)
+        return;
+    part->past = *progress;
+    part->ledger.highest = progress->highest;
+    *progress = (struct progress){.highest = -1};
 }
 
 size_t
@@ -49,6 +64,14 @@ is_fed(const struct core *core, int64_t now)
     return core->account_count > 0;
 }
 
+/* The text of its progress may become too long. What was listed when it came is not new. */
+static bool
+is_progress_full(const struct core_part *part)
+{
+    return part->bound && part->ledger.next > part->past.highest &&
+           part->ledger.size > PROGRESS_OFFSETS_MAX / 4 * 3;
+}
+
 bool
 core_has_room(const struct core *core, const struct core_part *part, int64_t now)
 {
@@ -56,13 +79,20 @@ core_has_room(const struct core *core, const struct core_part *part, int64_t now
     int64_t share_events = 2 * core->limits.max_events / parts;
     int64_t share_bytes = 2 * core->limits.max_bytes / parts;
 
-    if (part->revoked || part->unmapped || is_fed(core, now))
+    if (part->revoked || part->unmapped || is_fed(core, now) || is_progress_full(part))
         return false;
     if (!part->counts.pending) /* one event always has room, as long as the whole has */
         share_events = share_bytes = INT64_MAX;
     return (int64_t)core->events < core->limits.max_events &&
            core->bytes < core->limits.max_bytes && (int64_t)part->counts.pending < share_events &&
            part->bytes < share_bytes;
+}
+
+/* The event of a slot, or NULL: it ended, or was given back. */
+static struct core_event *
+event_at(struct list *node)
+{
+    return CONTAINER_OF(node, struct core_slot, place.node)->event;
 }
 
 /* Whatever stands before a call of a kept event is kept, too. What is kept already has been or will
@@ -91,21 +121,33 @@ keep_before(struct core_event *event, struct list *todo)
 }
 
 static void
-keep_begun(struct core_part **parts, size_t count)
+add_begun(struct core_part *part, struct list *todo)
+{
+    LIST_EACH(node, &part->ledger.slots) {
+        struct core_event *event = event_at(node);
+
+        if (!event)
+            continue;
+        event->keep |= event->begun || event->letter == LETTER_OUT; /* some may be kept already */
+        if (event->keep)
+            list_push_back(todo, &event->todo_node);
+    }
+}
+
+/* Also of parts that were revoked before: what stands before their events may be in the new ones.
+ */
+static void
+keep_begun(struct core *core)
 {
     struct list todo;
     struct list *first;
 
     list_init(&todo);
-    for (size_t i = 0; i < count; i++) {
-        LIST_EACH(node, &parts[i]->ledger.slots) {
-            struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
+    LIST_EACH(node, &core->parts) {
+        struct core_part *part = CONTAINER_OF(node, struct core_part, node);
 
-            event->keep |=
-                event->begun || event->letter == LETTER_OUT; /* some may be kept already */
-            if (event->keep)
-                list_push_back(&todo, &event->todo_node);
-        }
+        if (part->revoked)
+            add_begun(part, &todo);
     }
     while ((first = list_first(&todo))) {
         list_remove(first);
@@ -118,12 +160,12 @@ core_revoke(struct core *core, struct core_part **parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         parts[i]->revoked = true;
-    keep_begun(parts, count);
+    keep_begun(core);
     for (size_t i = 0; i < count; i++) {
         LIST_EACH(node, &parts[i]->ledger.slots) {
-            struct core_event *event = CONTAINER_OF(node, struct core_event, slot.node);
+            struct core_event *event = event_at(node);
 
-            if (!event->keep)
+            if (event && !event->keep)
                 core_event_give_back(core, event);
         }
     }
@@ -197,7 +239,9 @@ static bool
 is_drained(const struct core *core, const struct core_part *part)
 {
     LIST_EACH(node, &part->ledger.slots) {
-        if (!is_stuck(core, CONTAINER_OF(node, struct core_event, slot.node)))
+        const struct core_event *event = event_at(node);
+
+        if (event && !is_stuck(core, event))
             return false;
     }
     return true;
@@ -223,6 +267,7 @@ core_add_counts(struct core_counts *to, const struct core_counts *from)
 {
     to->consumed += from->consumed;
     to->pending += from->pending;
+    to->finished_before += from->finished_before;
     for (size_t i = 0; i < EVENT_OUTCOME_COUNT; i++)
         to->ended[i] += from->ended[i];
 }
@@ -232,7 +277,10 @@ abandon(struct core *core, struct core_part *part)
 {
     part->revoked = true;
     LIST_EACH(node, &part->ledger.slots) {
-        core_event_give_back(core, CONTAINER_OF(node, struct core_event, slot.node));
+        struct core_event *event = event_at(node);
+
+        if (event)
+            core_event_give_back(core, event);
     }
 }
 
@@ -253,8 +301,13 @@ core_release(struct core *core, struct core_part *part)
 {
     abandon(core, part);
     core_add_counts(&core->gone, &part->counts);
+    LIST_EACH(node, &part->ledger.slots) {
+        core_slot_forget(core, CONTAINER_OF(node, struct core_slot, place.node));
+    }
     list_remove(&part->node);
     core->part_count--;
+    xfree(part->past.unfinished);
+    buf_fini(&part->text);
     xfree(part);
 }
 
@@ -263,7 +316,8 @@ core_release(struct core *core, struct core_part *part)
 static bool
 has_moved(const struct core_part *part)
 {
-    return ledger_watermark(&part->ledger) != part->committed;
+    return ledger_watermark(&part->ledger) != part->committed ||
+           (part->bound && part->ledger.changes != part->committed_changes);
 }
 
 bool
@@ -282,6 +336,46 @@ core_commit_is_due(const struct core *core)
     return false;
 }
 
+/* The unfinished offsets of PART below its highest finished one, as many as a text can hold:
+ * received ones, then those an earlier owner has left. Returns their number. */
+static size_t
+list_unfinished(const struct core_part *part, int64_t *offsets)
+{
+    const struct ledger *ledger = &part->ledger;
+    const struct progress *past = &part->past;
+    size_t count = 0;
+
+    LIST_EACH(node, &ledger->slots) {
+        int64_t offset = CONTAINER_OF(node, struct ledger_slot, node)->offset;
+
+        if (offset >= ledger->highest || count == PROGRESS_OFFSETS_MAX)
+            return count;
+        offsets[count++] = offset;
+    }
+    for (size_t i = part->past_at; i < past->count && count < PROGRESS_OFFSETS_MAX; i++) {
+        if (past->unfinished[i] >= ledger->next)
+            offsets[count++] = past->unfinished[i];
+    }
+    return count;
+}
+
+/* The metadata of a commit of PART, or NULL; the part's until the next commit. */
+static const char *
+progress_text(struct core *core, struct core_part *part)
+{
+    struct progress progress = {.highest = part->ledger.highest};
+    int64_t *offsets;
+
+    if (!part->bound || progress.highest < part->committing)
+        return NULL;
+    offsets = xcalloc(PROGRESS_OFFSETS_MAX, sizeof(*offsets));
+    progress.unfinished = offsets;
+    progress.count = list_unfinished(part, offsets);
+    progress_write(&part->text, core->text_max, part->binding, part->committing, &progress);
+    xfree(offsets);
+    return part->text.len ? buf_text(&part->text) : NULL;
+}
+
 size_t
 core_commit(struct core *core, struct core_offset *offsets, size_t cap)
 {
@@ -294,7 +388,9 @@ core_commit(struct core *core, struct core_offset *offsets, size_t cap)
         if (count == cap || !has_moved(part))
             continue;
         part->committing = ledger_watermark(&part->ledger);
-        offsets[count++] = (struct core_offset){.user = part->user, .offset = part->committing};
+        part->committing_changes = part->ledger.changes;
+        offsets[count++] = (struct core_offset){
+            .user = part->user, .offset = part->committing, .metadata = progress_text(core, part)};
     }
     core->commit_out = count > 0;
     return count;
@@ -308,8 +404,24 @@ core_committed(struct core *core, bool stored)
     LIST_EACH(node, &core->parts) {
         struct core_part *part = CONTAINER_OF(node, struct core_part, node);
 
-        if (stored && part->committing >= 0)
+        if (stored && part->committing >= 0) {
             part->committed = part->committing;
+            part->committed_changes = part->committing_changes;
+        }
         part->committing = -1;
     }
+}
+
+void
+core_commit_refused(struct core *core, struct core_part *part)
+{
+    assert(core->commit_out);
+    part->committing = -1;
+}
+
+size_t
+core_shorten_progress(struct core *core)
+{
+    core->text_max /= 2;
+    return core->text_max;
 }

@@ -43,6 +43,7 @@ settle_done(struct core *core, struct core_job *job, enum settled settled, int64
     size_t size = call_size(job->call) + (job->create ? call_size(job->create) : 0) + sizeof(*job);
 
     core_event_add_bytes(core, event, -(int64_t)size);
+    core_slot_mark(core, job, event->refs == 1 && !event->failure_count);
     core_job_end(core, job);
     core_event_drop(core, event, now);
     return settled;

@@ -1,7 +1,8 @@
 /*
  * The structs behind delivery/core, shared by its files only: core.c (accounts, time), core_job.c
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
- * reply does), core_parts.c (partitions, hand-over, commits), core_check.c (gauges and invariants).
+ * reply does), core_slot.c (when an event counts as finished), core_parts.c (partitions, hand-over,
+ * commits), core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
 #define DELIVERY_CORE_STATE_H
@@ -14,6 +15,7 @@
 #include "delivery/core.h"
 #include "delivery/lane.h"
 #include "delivery/ledger.h"
+#include "delivery/progress.h"
 #include "delivery/record.h"
 
 enum {
@@ -67,9 +69,27 @@ enum letter_state {
     LETTER_OUT       /* in core.letters_out: handed over by core_letter_next */
 };
 
+/* An event's place in its partition. It outlives the event until that counts as finished; see
+ * core_slot.c. */
+struct core_slot {
+    struct ledger_slot place;
+    struct core_part *part;
+    struct core_event *event; /* NULL: it ended or was given back */
+    bool given_back;
+    int64_t bytes;     /* of the slot and its marks; not counted when it was given back */
+    struct list marks; /* of core_mark.slot_node: where calls of it have ended */
+    struct list todo_node;
+};
+
+struct core_mark {
+    struct lane_mark lane;
+    struct list slot_node;
+    struct core_slot *slot;
+};
+
 struct core_event {
-    struct ledger_slot slot;
-    struct core_part *part; /* NULL: given back while its letter was out */
+    struct core_slot *slot; /* NULL: given back while its letter was out; so is the part */
+    struct core_part *part;
     struct record *record;
     struct list jobs; /* unfinished calls */
     size_t call_count;
@@ -94,6 +114,12 @@ struct core_part {
     struct ledger ledger;
     int64_t committed;  /* last stored, -1: none known */
     int64_t committing; /* in the commit that is out, -1: not in it */
+    bool bound;         /* its progress is committed, too */
+    uint64_t binding;
+    struct progress past; /* found at the start; what was not received yet is still as it says */
+    size_t past_at;       /* unfinished ones before it were received */
+    uint64_t committed_changes, committing_changes; /* of the ledger */
+    struct buf text;                                /* metadata of the last commit */
     bool revoked;
     unsigned unmapped; /* events that may not become dead letters yet: it is not read on */
     int64_t bytes;
@@ -118,6 +144,7 @@ struct core {
     struct heap timers;
     struct list parts, refused, unmapped;
     struct list letters, large_letters, letters_out;
+    struct list ended;    /* slots, while core_slot_end works */
     int64_t large_due_ms; /* none of the large ones before this */
     size_t part_count;
     struct core_account **accounts;
@@ -132,6 +159,7 @@ struct core {
     size_t events, ready, in_flight, waiting, refused_count, unmapped_count, letter_count;
     int64_t bytes;
     bool commit_out;
+    size_t text_max; /* bytes of metadata that the broker takes */
     uint64_t stuck_round;
 };
 
@@ -150,9 +178,26 @@ void core_job_set_state(struct core *core, struct core_job *job, enum job_state 
 /* Whether JOB is at the head of all its lanes. */
 bool core_job_heads_lanes(const struct core_job *job);
 
+/* core_slot.c. A new event's slot, at OFFSET. */
+struct core_slot *core_slot_open(struct core *core, struct core_part *part, int64_t offset);
+
+/* JOB is about to end, and its event goes on unless ENDS. */
+void core_slot_mark(struct core *core, const struct core_job *job, bool ends);
+
+/* The event of SLOT has ended: it is finished now, or when the earlier ones that share a contact
+ * with it are. */
+void core_slot_end(struct core *core, struct core_slot *slot);
+
+/* The event of SLOT is left to the next owner. */
+void core_slot_give_back(struct core *core, struct core_slot *slot);
+
+/* The part is about to go. */
+void core_slot_forget(struct core *core, struct core_slot *slot);
+
 /* core_event.c. Drops a reference. */
 void core_event_drop(struct core *core, struct core_event *event, int64_t now);
 void core_event_add_bytes(struct core *core, struct core_event *event, int64_t bytes);
+void core_part_add_bytes(struct core *core, struct core_part *part, int64_t bytes);
 
 /* Leaves EVENT to the next owner of its partition. What is on its way reports nothing. */
 void core_event_give_back(struct core *core, struct core_event *event);

@@ -22,6 +22,15 @@ struct kafka;
 /* One assignment of one partition. A partition that comes back gets a new one. */
 struct kafka_part;
 
+/* How a commit ended. But for the first, none of its offsets counts as stored. When the group has
+ * put this member out, ops->lost follows at once. */
+enum kafka_commit {
+    KAFKA_COMMIT_STORED,
+    KAFKA_COMMIT_AGAIN,     /* repeating can help while the partitions are ours */
+    KAFKA_COMMIT_TOO_LARGE, /* a metadata text is longer than the broker allows */
+    KAFKA_COMMIT_REFUSED
+};
+
 struct kafka_ops {
     /* PART is ours and is read from kafka_part_offset() on. Set kafka_part_set_user here. */
     void (*assigned)(void *arg, struct kafka_part *part);
@@ -39,9 +48,10 @@ struct kafka_ops {
     /* A record; EVENT is borrowed for the call. */
     void (*record)(void *arg, struct kafka_part *part, const struct event *event);
 
-    /* The answer to kafka_commit. ERROR is NULL when every offset is stored, else none counts as
-     * stored; RETRIABLE says whether repeating can help while the partitions are ours. */
-    void (*committed)(void *arg, const char *error, bool retriable);
+    /* The answer to kafka_commit. When it is STORED: but for those of REFUSED, which the broker
+     * refuses for reasons of their own. */
+    void (*committed)(void *arg, enum kafka_commit answer, struct kafka_part **refused,
+                      size_t count);
 
     /* The membership cannot go on (fatal error): drain and leave. Called once. */
     void (*failed)(void *arg, const char *reason);
@@ -107,6 +117,9 @@ const char *kafka_part_topic(const struct kafka_part *part);
 int32_t kafka_part_number(const struct kafka_part *part);
 int64_t kafka_part_offset(const struct kafka_part *part);    /* where reading began */
 int64_t kafka_part_committed(const struct kafka_part *part); /* the group's, -1: none yet */
+
+/* What was committed with it; not NUL-terminated, NULL where there is none. */
+const char *kafka_part_metadata(const struct kafka_part *part, size_t *ret_len);
 void kafka_part_set_user(struct kafka_part *part, void *user);
 void *kafka_part_user(const struct kafka_part *part);
 

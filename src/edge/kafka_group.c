@@ -122,8 +122,11 @@ tell_unassign(struct kafka *kafka, struct list *list)
         rd_kafka_topic_partition_list_new((int)kafka->part_count);
     rd_kafka_resp_err_t code;
 
-    LIST_EACH(node, list)
-        add_to(partitions, part_of(node));
+    LIST_EACH(node, list) {
+        if (part_of(node)->assigned)
+            add_to(partitions, part_of(node));
+        part_of(node)->assigned = false;
+    }
     if (!kafka->eager) {
         (void)check(kafka, "unassign", rd_kafka_incremental_unassign(kafka->rk, partitions));
     } else {
@@ -212,6 +215,7 @@ assign_known(struct kafka *kafka)
             drop(kafka, part_of(known));
         } else if (is_known(part_of(known))) {
             move(part_of(known), &kafka->reading);
+            part_of(known)->assigned = true;
             tell_worker(kafka, part_of(known));
         }
     }
@@ -324,10 +328,30 @@ kafka_group_step(struct kafka *kafka)
     return more;
 }
 
+/* The library assigns, and has not revoked these: they are still ours, as new assignments. */
+static void
+ask_again(struct kafka *kafka)
+{
+    bool assigned = false;
+
+    LIST_EACH(node, &kafka->fenced)
+        assigned |= part_of(node)->assigned;
+    if (assigned)
+        tell_unassign(kafka, &kafka->fenced);
+    LIST_EACH(again, &kafka->fenced) {
+        struct kafka_part *part = part_of(again);
+
+        list_push_back(&kafka->asking, &kafka_part_new(part->topic, part->number)->node);
+        kafka_part_free(part);
+    }
+}
+
 void
 kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
     kafka->eager = group_is_eager(kafka);
+    if (kafka->life == KAFKA_MEMBER)
+        ask_again(kafka);
     for (int i = 0; kafka->life == KAFKA_MEMBER && i < partitions->cnt; i++) {
         struct kafka_part *part =
             kafka_part_new(partitions->elems[i].topic, partitions->elems[i].partition);
@@ -343,6 +367,26 @@ kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
 }
 
 /* ---- going ---- */
+
+/* Not while a revocation is being answered: a second one would come in the middle of it. */
+static void
+close_consumer(struct kafka *kafka)
+{
+    static const uint64_t one = 1;
+    rd_kafka_error_t *error;
+
+    kafka->life = KAFKA_CLOSING;
+    kafka->closing = rd_kafka_queue_new(kafka->rk);
+    rd_kafka_queue_io_event_enable(kafka->closing, kafka->fd, &one, sizeof(one));
+    error = rd_kafka_consumer_close_queue(kafka->rk, kafka->closing);
+    if (error) {
+        /* After a fatal error: the group has put us out already. */
+        log_warning("kafka.close_refused", log_text("code", rd_kafka_error_name(error)),
+                    log_text("text", rd_kafka_error_string(error)));
+        rd_kafka_error_destroy(error);
+        kafka->life = KAFKA_CLOSED;
+    }
+}
 
 static void
 report_lost(struct kafka *kafka)
@@ -362,10 +406,13 @@ report_lost(struct kafka *kafka)
     xfree(parts);
 }
 
+/* What was fenced is in the library's assignment like the rest. */
 static void
 lose(struct kafka *kafka)
 {
     report_lost(kafka);
+    LIST_EACH(node, &kafka->fenced)
+        move(part_of(node), &kafka->revoking);
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);
 }
@@ -375,6 +422,44 @@ kafka_group_forget(struct kafka *kafka)
 {
     report_lost(kafka);
     drop_list(kafka, &kafka->revoking);
+    drop_list(kafka, &kafka->fenced);
+}
+
+struct kafka_part *
+kafka_group_find(struct kafka *kafka, const char *topic, int32_t number)
+{
+    struct kafka_part *part = find(&kafka->reading, topic, number);
+
+    return part ? part : find(&kafka->revoking, topic, number);
+}
+
+/* The library learns of it by the same answer, gives up its member id or generation and, as a rule,
+ * revokes everything as lost. But while it waits for partitions to be given back it does nothing
+ * but join again afterwards, with what it believes to own: so all of that is given back with them,
+ * and asked for anew when the library next assigns. */
+void
+kafka_group_fence(struct kafka *kafka)
+{
+    bool was_revoking = kafka->revoke_due;
+
+    LIST_EACH(node, &kafka->revoking)
+        part_of(node)->gone = true;
+    LIST_EACH(asked, &kafka->asking)
+        move(part_of(asked), &kafka->fenced);
+    report_lost(kafka);
+    LIST_EACH(lost, &kafka->revoking) {
+        kafka_part_close(part_of(lost));
+        move(part_of(lost), &kafka->fenced);
+    }
+    if (!was_revoking)
+        return;
+    tell_unassign(kafka, &kafka->fenced);
+    LIST_EACH(each, &kafka->fenced) {
+        if (part_of(each)->gone)
+            drop(kafka, part_of(each));
+    }
+    if (kafka->life == KAFKA_LEAVING)
+        close_consumer(kafka);
 }
 
 void
@@ -383,6 +468,21 @@ kafka_group_fini(struct kafka *kafka)
     drop_list(kafka, &kafka->asking);
     drop_list(kafka, &kafka->reading);
     drop_list(kafka, &kafka->revoking);
+    drop_list(kafka, &kafka->fenced);
+}
+
+/* What was fenced and is revoked in good order is not asked for again. */
+static void
+revoke_fenced(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    tell_unassign(kafka, &kafka->fenced);
+    for (int i = 0; i < partitions->cnt; i++) {
+        struct kafka_part *part =
+            find(&kafka->fenced, partitions->elems[i].topic, partitions->elems[i].partition);
+
+        if (part)
+            drop(kafka, part);
+    }
 }
 
 /* True when PARTITIONS has something that is read. */
@@ -414,6 +514,10 @@ kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
         lose(kafka);
         return;
     }
+    if (!list_is_empty(&kafka->fenced)) {
+        revoke_fenced(kafka, partitions);
+        return;
+    }
     if (!begin_revoking(kafka, partitions)) {
         tell_unassign(kafka, &kafka->revoking);
         return;
@@ -423,26 +527,6 @@ kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
     parts = array_of(kafka, &kafka->revoking, &count);
     kafka->ops.revoked(kafka->arg, parts, count);
     xfree(parts);
-}
-
-/* Not while a revocation is being answered: a second one would come in the middle of it. */
-static void
-close_consumer(struct kafka *kafka)
-{
-    static const uint64_t one = 1;
-    rd_kafka_error_t *error;
-
-    kafka->life = KAFKA_CLOSING;
-    kafka->closing = rd_kafka_queue_new(kafka->rk);
-    rd_kafka_queue_io_event_enable(kafka->closing, kafka->fd, &one, sizeof(one));
-    error = rd_kafka_consumer_close_queue(kafka->rk, kafka->closing);
-    if (error) {
-        /* After a fatal error: the group has put us out already. */
-        log_warning("kafka.close_refused", log_text("code", rd_kafka_error_name(error)),
-                    log_text("text", rd_kafka_error_string(error)));
-        rd_kafka_error_destroy(error);
-        kafka->life = KAFKA_CLOSED;
-    }
 }
 
 void

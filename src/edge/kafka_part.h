@@ -33,6 +33,9 @@ struct kafka_part {
     int64_t next;             /* offsets below were handed over already */
     bool dry;                 /* the queue was empty when last looked at */
     bool stopped;             /* not read any more */
+    bool assigned;            /* it is in the library's assignment */
+    bool gone;                /* fenced, and revoked before */
+    bool commit_fails;        /* its last commit did, by itself */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);
@@ -51,9 +54,5 @@ bool kafka_part_peek(struct kafka_part *part, struct kafka_log *log, int64_t now
 
 /* The head was handed over. */
 void kafka_part_shift(struct kafka_part *part);
-
-/* What was committed with the offset reading began at; not NUL-terminated, NULL when nothing was.
- */
-const char *kafka_part_metadata(const struct kafka_part *part, size_t *ret_len);
 
 #endif

@@ -45,7 +45,8 @@ struct kafka {
     struct list asking;   /* ours, but from where to read is not known yet */
     struct list reading;  /* ops->assigned was called */
     struct list revoking; /* ops->revoked was called */
-    size_t part_count;    /* of all three */
+    struct list fenced;   /* ops->lost was called, and the library does not know better yet */
+    size_t part_count;    /* of all four */
 
     bool eager;      /* the group's protocol: assignments are given and taken as a whole */
     bool revoke_due; /* ops->revoked was called, kafka_release was not */
@@ -57,7 +58,11 @@ struct kafka {
     bool failed;
     char *failure; /* to be reported by the next step */
 
-    bool commit_out;
+    /* The commit that is out, or NULL. Those that did not fail by themselves stand first and are
+     * sent together; COMMIT_LEN of them from COMMIT_AT on are sent now. */
+    rd_kafka_topic_partition_list_t *commit;
+    int commit_at, commit_len;
+    struct log_limit commit_lines;
     rd_kafka_resp_err_t commit_refused; /* at once; to be reported by the next step */
 
     struct kafka_candidate *candidates; /* room for part_count */
@@ -76,6 +81,13 @@ void kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list
 
 /* Asks, takes answers, and assigns what is known. True when there is work left. */
 bool kafka_group_step(struct kafka *kafka);
+
+/* A commit was answered so that the assignment must be over: ops->lost, before the library says so.
+ */
+void kafka_group_fence(struct kafka *kafka);
+
+/* One that ops->assigned was called for and ops->lost was not, or NULL. */
+struct kafka_part *kafka_group_find(struct kafka *kafka, const char *topic, int32_t number);
 
 /* Membership ends now: drops what was never read, and the library begins to leave. */
 void kafka_group_leave(struct kafka *kafka);

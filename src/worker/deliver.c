@@ -78,8 +78,11 @@ static void
 map_event(struct worker *worker, struct core_event *event, const struct event *record)
 {
     struct mapping *mapping = &worker->mapping;
-    enum map_outcome outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
+    enum map_outcome outcome;
 
+    if (!event)
+        return;
+    outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
     worker->counts.mapped[outcome]++;
     worker->counts.too_old += mapping->too_old;
     if (outcome != MAP_NOT_JSON && outcome != MAP_NOT_RENDERED && record->only_calls)
@@ -112,6 +115,7 @@ static void
 take_redriven(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
     struct core_part *core_part = kafka_part_user(part);
+    struct core_event *event;
     struct err err = {0};
     struct letter letter;
     struct event original;
@@ -120,7 +124,9 @@ take_redriven(struct worker *worker, struct kafka_part *part, const struct event
         mapping_fini(&worker->mapping);
         snprintf(worker->mapping.reason, sizeof(worker->mapping.reason),
                  "redrive: it is no dead letter: %.400s", err.msg);
-        refuse_event(worker, core_open(worker->core, core_part, record->offset, record), record);
+        event = core_open(worker->core, core_part, record->offset, record);
+        if (event)
+            refuse_event(worker, event, record);
         return;
     }
     worker->counts.redriven++;

@@ -234,6 +234,7 @@ log_stopped(const struct worker *worker)
              log_int("delivered", (int64_t)counts.ended[EVENT_DELIVERED]),
              log_int("no_match", (int64_t)counts.ended[EVENT_NO_MATCH]),
              log_int("skipped", (int64_t)counts.ended[EVENT_SKIPPED]),
+             log_int("finished_before", (int64_t)counts.finished_before),
              log_int("dead_lettered", (int64_t)counts.ended[EVENT_DEAD_LETTERED]),
              log_int("given_back", (int64_t)counts.ended[EVENT_GIVEN_BACK]),
              log_int("pending", (int64_t)counts.pending),

@@ -38,6 +38,9 @@ add_events(const struct worker *worker, struct buf *text)
     for (int i = 0; i < EVENT_OUTCOME_COUNT; i++)
         add_labelled(text, "events_total", "outcome", event_outcome_name((enum event_outcome)i),
                      (double)counts.ended[i]);
+    add_help(text, "events_finished_before_total", "counter",
+             "Of the skipped: finished above the committed offset by an earlier owner.");
+    add_value(text, "events_finished_before_total", (double)counts.finished_before);
     add_help(text, "events_pending", "gauge", "Events taken and not ended.");
     add_value(text, "events_pending", (double)counts.pending);
     add_help(text, "events_mapped_total", "counter", "Events by what the rules made of them.");

@@ -40,7 +40,8 @@ commit_start(struct worker *worker)
     size_t count = core_commit(worker->core, from, cap);
 
     for (size_t i = 0; i < count; i++)
-        offsets[i] = (struct kafka_offset){.part = from[i].user, .offset = from[i].offset};
+        offsets[i] = (struct kafka_offset){
+            .part = from[i].user, .offset = from[i].offset, .metadata = from[i].metadata};
     worker->commit_next_ms = worker->now + worker->config->delivery.commit_interval_ms;
     if (count) {
         worker->commit_out = true;
@@ -61,19 +62,35 @@ commit_again_ms(const struct worker *worker)
     return delay_ms;
 }
 
+/* The broker allows less for the text of progress: what it cannot say is repeated after a crash. */
 static void
-on_committed(void *arg, const char *error, bool retriable)
+shorten_progress(struct worker *worker)
+{
+    log_warning("progress.shortened",
+                log_int("bytes", (int64_t)core_shorten_progress(worker->core)),
+                log_text("effect", "more can be repeated after a crash; mend it by the broker's "
+                                   "offset.metadata.max.bytes"));
+    worker->commit_next_ms = worker->now;
+}
+
+static void
+on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, size_t count)
 {
     struct worker *worker = arg;
+    bool failed = answer != KAFKA_COMMIT_STORED;
 
     worker->commit_out = false;
-    worker->commit_hopeless = error && !retriable;
+    worker->commit_hopeless = answer == KAFKA_COMMIT_REFUSED;
     worker->counts.commits++;
-    worker->counts.commits_failed += error != NULL;
-    worker->commits_failed = error ? worker->commits_failed + 1 : 0;
-    if (error)
+    worker->counts.commits_failed += failed || count;
+    worker->commits_failed = failed ? worker->commits_failed + 1 : 0;
+    if (failed)
         worker->commit_next_ms = worker->now + commit_again_ms(worker);
-    core_committed(worker->core, !error);
+    for (size_t i = 0; i < count; i++)
+        core_commit_refused(worker->core, kafka_part_user(refused[i]));
+    core_committed(worker->core, answer == KAFKA_COMMIT_STORED);
+    if (answer == KAFKA_COMMIT_TOO_LARGE)
+        shorten_progress(worker);
 }
 
 bool
@@ -91,15 +108,49 @@ worker_commit_step(struct worker *worker)
 /* ---- partitions ---- */
 
 static void
+log_progress(const struct kafka_part *part, const struct progress *progress)
+{
+    log_info("partition.progress", log_text("topic", kafka_part_topic(part)),
+             log_int("partition", kafka_part_number(part)),
+             log_int("committed", kafka_part_committed(part)),
+             log_int("finished_up_to", progress->highest),
+             log_int("but_for", (int64_t)progress->count));
+}
+
+/* What was found with the committed offset says which events above it were finished. */
+static void
+bind_progress(struct worker *worker, const struct kafka_part *part, struct core_part *to)
+{
+    uint64_t binding = progress_binding(worker->config->kafka.group_id, kafka_part_topic(part),
+                                        kafka_part_number(part));
+    struct progress progress;
+    size_t len;
+    const char *text = kafka_part_metadata(part, &len);
+    bool found = text && progress_read(text, len, binding, kafka_part_committed(part), &progress);
+
+    if (found)
+        log_progress(part, &progress);
+    else if (text && len)
+        log_warning("progress.ignored", log_text("topic", kafka_part_topic(part)),
+                    log_int("partition", kafka_part_number(part)),
+                    log_text("reason", "the metadata of the committed offset is not of this "
+                                       "group, partition and offset, or is damaged"),
+                    log_text("effect", "what was finished above the offset is sent again"));
+    core_part_bind(to, binding, found ? &progress : NULL);
+}
+
+static void
 on_assigned(void *arg, struct kafka_part *part)
 {
     struct worker *worker = arg;
+    struct core_part *to =
+        core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part);
 
     worker->was_assigned = true;
     worker->counts.assigned++;
     worker->limits_due_ms = worker->now;
-    kafka_part_set_user(
-        part, core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part));
+    bind_progress(worker, part, to);
+    kafka_part_set_user(part, to);
 }
 
 static void

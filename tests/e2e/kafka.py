@@ -1,7 +1,11 @@
 """A real Apache Kafka of one KRaft node, and the questions the tests ask it."""
 
+import base64
+import io
 import pathlib
 import shutil
+import socket
+import struct
 import subprocess
 import time
 
@@ -56,6 +60,23 @@ rootLogger.level=warn
 rootLogger.appenderRefs=console
 rootLogger.appenderRef.console.ref=console
 """
+
+
+def finished_offsets(committed, text):
+    """The offsets that a committed offset and its metadata say are finished; see src/delivery/progress.h."""
+    finished = set(range(committed))
+    if not text:
+        return finished
+    assert text[0] == "1", f"metadata of another version: {text!r}"
+    at, value, shift, listed = committed - 1, 0, 0, []
+    for byte in base64.urlsafe_b64decode(text[1:] + "=" * (-(len(text) - 1) % 4))[8:]:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            at += value + 1
+            listed.append(at)
+            value = shift = 0
+    return finished | set(range(committed, listed[-1] + 1)) - set(listed[:-1])
 
 
 class Kafka:
@@ -175,6 +196,37 @@ class Kafka:
         failed = [tp for tp in answer if tp.error]
         assert not failed, f"no committed offset of {failed[0]}"
         return {tp.partition: None if tp.offset == OFFSET_INVALID else tp.offset for tp in answer}
+
+    def progress(self, group, topic):
+        """{partition: the offsets that the group's commit says are finished}, of a topic without gaps"""
+        return {partition: finished_offsets(max(offset, 0), metadata)
+                for partition, (offset, metadata) in self._fetch_offsets(group, topic).items()}
+
+    def _fetch_offsets(self, group, topic):
+        """{partition: (offset, metadata)} by an OffsetFetch of our own, version 1: what librdkafka gives of the
+        metadata has no end."""
+        def text(value):
+            return struct.pack(">h", len(value)) + value.encode()
+        partitions = list(self.partitions(topic))
+        request = (struct.pack(">hhi", 9, 1, 1) + text("tests") + text(group) + struct.pack(">i", 1) + text(topic) +
+                   struct.pack(f">i{len(partitions)}i", len(partitions), *partitions))
+        host, port = self.address.split(":")
+        with socket.create_connection((host, int(port)), HANG_GUARD_S) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            stream = connection.makefile("rb")
+            reply = io.BytesIO(stream.read(*struct.unpack(">i", stream.read(4))))
+
+        def take(form):
+            return struct.unpack(">" + form, reply.read(struct.calcsize(">" + form)))[0]
+        assert (take("i"), take("i")) == (1, 1), "an answer for one topic"
+        reply.read(take("h"))
+        found = {}
+        for _ in range(take("i")):
+            partition, offset = take("i"), take("q")
+            found[partition] = (offset, reply.read(max(take("h"), 0)).decode())
+            error = take("h")
+            assert not error, f"OffsetFetch answers {error} for partition {partition} of {topic}"
+        return found
 
     def _handle_of(self, group):
         """A consumer that subscribes to nothing, so it is no member. The admin client is not asked for

@@ -1,5 +1,5 @@
 """Joins and leaves of a second worker, with a commit every 50 ms, while events keep coming: no assignment
-is lost, no event is lost or reordered, and none is sent twice where its contact has no other waiting."""
+is lost, and no event is lost, reordered or sent twice."""
 
 import collections
 import threading
@@ -68,9 +68,7 @@ def test_twenty_joins_and_leaves_cost_no_assignment_and_no_event(scene):
         if bad:
             raise AssertionError(f"{worker.name}'s log has {len(bad)} such lines, the first: {bad[0]}")
     scene.sandbox.end_faults()
-    scene.check_delivered_with_repeats(trickle.expected, restarts=2 * JOINS)
-    twice = {email: ids for email, ids in scene.delivered().items() if email.startswith("single") and len(ids) > 1}
-    assert not twice, f"{len(twice)} events sent twice: {sorted(twice.items())[:5]}"
+    scene.check_delivered(trickle.expected)
     scene.sandbox.check_no_overlap()
     assert trickle.count > JOINS * 10, "too few events for the number of rebalances"
 

@@ -16,9 +16,15 @@
  *
  * - Memory: no more events and bytes pending than the limits, but for one event.
  *
- * - Hand-over: in a planned one in which nothing was stuck, no event is left half done.
+ * - Hand-over: a planned one in which nothing was stuck leaves no event half done and repeats
+ *   nothing.
  *
- * - Repeats: nothing is sent twice but after a crash, a loss or a hand-over.
+ * - Progress: what a stored commit says, offset and text together, is what is finished by a model
+ * of its own, no more, and no less unless the text had to be cut.
+ *
+ * - Repeats: after a crash or a loss what a stored commit says is not sent again, and neither is
+ *   anything that stands before an event of the same contact that is not; nothing else is ever sent
+ *   twice.
  *
  * And at the end, once the faults are over, that everything was delivered or stored as a dead
  * letter, and committed.
@@ -34,6 +40,7 @@
 #include "base/rng.h"
 #include "base/xalloc.h"
 #include "delivery/core.h"
+#include "delivery/progress.h"
 
 enum {
     PARTITIONS_MAX = 6,
@@ -47,6 +54,7 @@ enum {
     LETTERS_MAX = 256,
     FAULTS_MS = 3 * 3600 * 1000, /* how long faults go on, at most */
     RETRY_FOR_MS = 600 * 1000,
+    PAYLOAD_MAX = 3000,
     HANG_MS = 48 * 3600 * 1000 /* when a run that does not end is a violation */
 };
 
@@ -63,6 +71,7 @@ struct sim_call {
     enum poison poison;
     bool unknown; /* a track whose contact must be created first */
     bool sent, delivered, refused;
+    bool done; /* by the partition's present owner */
 };
 
 struct sim_event {
@@ -72,7 +81,9 @@ struct sim_event {
     int64_t arrives_ms;
     bool unmappable;
     bool lettered;   /* stored in the dead-letter topic */
+    bool stored;     /* the same, for the partition's present owner */
     bool may_repeat; /* a crash, a loss or a stuck hand-over excuses another sending */
+    bool secured;    /* a stored commit says that it is finished */
 };
 
 struct sim_partition {
@@ -80,6 +91,8 @@ struct sim_partition {
     int count;
     int64_t end;
     int64_t committed;
+    char text[PROGRESS_TEXT_MAX]; /* committed with it */
+    size_t text_len;
     int owner; /* worker, or -1 */
     int target;
 };
@@ -111,6 +124,9 @@ struct sim_worker {
     bool commit_out, commit_fails;
     int64_t commit_due_ms, commit_next_ms;
     int64_t commit_offsets[PARTITIONS_MAX];
+    char commit_texts[PARTITIONS_MAX][PROGRESS_TEXT_MAX];
+    size_t commit_text_lens[PARTITIONS_MAX];
+    uint64_t commit_finished[PARTITIONS_MAX]; /* a bit per event */
 };
 
 struct sim_flight {
@@ -129,7 +145,7 @@ struct sim_letter {
     int worker; /* -1: the worker died */
     int partition, at;
     int64_t due_ms;
-    bool fails;
+    bool fails, abandoned;
 };
 
 static struct sim {
@@ -147,7 +163,7 @@ static struct sim {
     int64_t mode_until_ms[ACCOUNTS];
     bool topic_down; /* the dead-letter topic */
     int64_t topic_until_ms, disturb_ms, faults_until_ms;
-    bool faults;
+    bool faults, with_poison, short_texts;
     bool violated;
     uint64_t calls_sent, repeats, hand_overs, crashes, lettered;
 } sim;
@@ -237,8 +253,6 @@ sort_arrivals(struct sim_partition *partition)
 static void
 make_world(uint64_t seed)
 {
-    bool with_poison;
-
     memset(&sim, 0, sizeof(sim));
     sim.seed = seed;
     sim.rng.state = seed * 0x9e3779b97f4a7c15 + 1;
@@ -247,7 +261,8 @@ make_world(uint64_t seed)
     sim.worker_count = 1 + pick(WORKERS_MAX);
     sim.faults = true;
     sim.faults_until_ms = 60 * 1000 + pick(FAULTS_MS);
-    with_poison = chance(60);
+    sim.with_poison = chance(60);
+    sim.short_texts = chance(20);
     for (int p = 0; p < sim.partition_count; p++) {
         struct sim_partition *partition = &sim.partitions[p];
         int64_t offset = pick(1000);
@@ -256,7 +271,7 @@ make_world(uint64_t seed)
         partition->committed = -1;
         partition->count = 1 + pick(EVENTS_MAX);
         for (int e = 0; e < partition->count; e++) {
-            make_event(&partition->events[e], offset, with_poison);
+            make_event(&partition->events[e], offset, sim.with_poison);
             offset += chance(10) ? 1 + pick(50) : 1; /* compaction, transaction markers */
         }
         partition->end = partition->events[partition->count - 1].offset + 1;
@@ -288,6 +303,99 @@ share_contact(const struct sim_call *a, const struct sim_call *b)
     return touches(a, b->contact) || (b->new_contact >= 0 && touches(a, b->new_contact));
 }
 
+/* ---- a model of what is finished ---- */
+
+static uint64_t
+contacts_of(const struct sim_event *event)
+{
+    uint64_t contacts = 0;
+
+    for (int i = 0; i < event->call_count && !event->unmappable; i++) {
+        contacts |= 1u << event->calls[i].contact;
+        if (event->calls[i].new_contact >= 0)
+            contacts |= 1u << event->calls[i].new_contact;
+    }
+    return contacts;
+}
+
+/* Whether its owner, who has read it, has nothing more to do for it. */
+static bool
+has_ended(const struct sim_event *event)
+{
+    for (int i = 0; i < event->call_count && !event->stored; i++) {
+        if (!event->calls[i].done)
+            return false;
+    }
+    return event->stored || !event->unmappable;
+}
+
+/* A bit for each event of a partition that has ended, and with it all earlier ones that share a
+ * contact with it. The first NEXT were read. */
+static uint64_t
+model_finished(const struct sim_partition *partition, int next)
+{
+    uint64_t finished = 0, blocked = 0;
+
+    for (int e = 0; e < partition->count; e++) {
+        const struct sim_event *event = &partition->events[e];
+        uint64_t contacts = contacts_of(event);
+
+        if (event->secured || (e < next && has_ended(event) && !(contacts & blocked)))
+            finished |= (uint64_t)1 << e;
+        else
+            blocked |= contacts;
+    }
+    return finished;
+}
+
+static uint64_t
+binding_of(int p)
+{
+    return progress_binding("simulation", "simulated", p);
+}
+
+/* The same as OFFSET and TEXT say it. */
+static uint64_t
+said_finished(int p, int64_t offset, const char *text, size_t len)
+{
+    const struct sim_partition *partition = &sim.partitions[p];
+    struct progress progress = {.highest = -1};
+    uint64_t finished = 0;
+    size_t at = 0;
+
+    if (len && !progress_read(text, len, binding_of(p), offset, &progress))
+        VIOLATION("partition %d: the text of its progress cannot be read", p);
+    for (int e = 0; e < partition->count; e++) {
+        int64_t this = partition->events[e].offset;
+
+        while (at < progress.count && progress.unfinished[at] < this)
+            at++;
+        if (this < offset ||
+            (this <= progress.highest && (at == progress.count || progress.unfinished[at] != this)))
+            finished |= (uint64_t)1 << e;
+    }
+    xfree(progress.unfinished);
+    return finished;
+}
+
+static void
+check_progress(const struct sim_worker *worker, int p, uint64_t said)
+{
+    const struct sim_partition *partition = &sim.partitions[p];
+    uint64_t finished = model_finished(partition, worker->next[p]);
+
+    for (int e = 0; e < partition->count; e++) {
+        bool is_said = said >> e & 1, is_finished = finished >> e & 1;
+
+        if (is_said && !is_finished)
+            VIOLATION("partition %d: offset %" PRId64 " is said to be finished and is not", p,
+                      partition->events[e].offset);
+        if (!is_said && is_finished && !sim.short_texts)
+            VIOLATION("partition %d: offset %" PRId64 " is finished and not said to be", p,
+                      partition->events[e].offset);
+    }
+}
+
 /* ---- workers ---- */
 
 static void
@@ -305,6 +413,8 @@ worker_start(struct sim_worker *worker)
     worker->max_events = limits.max_events;
     worker->max_bytes = limits.max_bytes;
     worker->core = core_new(&limits, rng_next(&sim.rng));
+    while (sim.short_texts && core_shorten_progress(worker->core) > 32)
+        continue;
     for (unsigned account = 0; account < ACCOUNTS; account++) {
         struct gate_limits gate = {.max_in_flight = 1 + pick(16),
                                    .rate = chance(20) ? 1 + pick(50) : 0,
@@ -349,14 +459,14 @@ make_call(int p, int e, int c)
 static bool
 worker_read(struct sim_worker *worker, int p)
 {
-    static const char payload[] = "{\"some\":\"event of no interest to delivery\"}";
+    static const char payload[PAYLOAD_MAX]; /* of no interest to delivery but for its length */
     struct sim_partition *partition = &sim.partitions[p];
     struct sim_event *from = &partition->events[worker->next[p]];
     struct event record = {.topic = "simulated",
                            .partition = p,
                            .timestamp_ms = EVENT_NO_TIME,
                            .payload = payload,
-                           .payload_len = sizeof(payload) - 1};
+                           .payload_len = (size_t)pick(chance(90) ? 50 : PAYLOAD_MAX)};
     struct core_event *event;
 
     if (worker->next[p] >= partition->count || from->arrives_ms > sim.now ||
@@ -365,6 +475,11 @@ worker_read(struct sim_worker *worker, int p)
     worker->next[p]++;
     record.offset = from->offset;
     event = core_open(worker->core, worker->parts[p], record.offset, &record);
+    if (from->secured != !event && !sim.short_texts)
+        VIOLATION("partition %d: offset %" PRId64 " is %s", p, from->offset,
+                  event ? "not skipped" : "skipped");
+    if (!event)
+        return true;
     if (from->unmappable) {
         core_refuse(worker->core, event, "cannot be mapped", sim.now);
         return true;
@@ -403,12 +518,31 @@ check_order(const struct sim_flight *flight)
     }
 }
 
+/* Whatever comes after it for its contact is to come yet, or again. */
+static void
+check_repeat(const struct sim_flight *flight)
+{
+    const struct sim_partition *partition = &sim.partitions[flight->partition];
+
+    for (int e = flight->event + 1; e < partition->count; e++) {
+        for (int c = 0; c < partition->events[e].call_count; c++) {
+            if (partition->events[e].secured && !partition->events[e].unmappable &&
+                share_contact(&partition->events[e].calls[c], call_of(flight)))
+                VIOLATION("partition %d: event %d is sent, a later one of its contact not again",
+                          flight->partition, flight->event);
+        }
+    }
+}
+
 static void
 check_sending(const struct sim_flight *flight, const struct sim_worker *worker)
 {
     struct sim_event *event = &sim.partitions[flight->partition].events[flight->event];
     struct sim_call *call = call_of(flight);
 
+    if (event->secured)
+        VIOLATION("partition %d offset %" PRId64 " is sent again in spite of a stored commit",
+                  flight->partition, event->offset);
     if (call->delivered) {
         sim.repeats++;
         if (!event->may_repeat)
@@ -425,6 +559,7 @@ check_sending(const struct sim_flight *flight, const struct sim_worker *worker)
             VIOLATION("two calls of one contact are in flight");
     }
     check_order(flight);
+    check_repeat(flight);
 }
 
 static struct settlement
@@ -527,6 +662,7 @@ settle(struct sim_flight *flight)
     if (flight->settlement.not_before_ms > *not_before_ms)
         *not_before_ms = flight->settlement.not_before_ms;
     settled = core_settle(flight->core, flight->job, &flight->settlement, sim.now);
+    call->done |= settled == SETTLED_DONE || settled == SETTLED_SKIPPED;
     if (settled == SETTLED_FAILED || settled == SETTLED_REFUSED) {
         if (call->poison == SOUND)
             VIOLATION("a sound call is refused: partition %d event %d call %d", flight->partition,
@@ -602,7 +738,10 @@ letters_due(void)
         if (letter.worker < 0)
             continue;
         if (!letter.fails) {
-            sim.partitions[letter.partition].events[letter.at].lettered = true;
+            struct sim_event *event = &sim.partitions[letter.partition].events[letter.at];
+
+            event->lettered = true;
+            event->stored |= !letter.abandoned;
             sim.lettered++;
         }
         core_letter_done(letter.core, letter.event,
@@ -616,8 +755,9 @@ letters_due(void)
 /* ---- the false Kafka ---- */
 
 static void
-store_offset(int p, int64_t offset)
+store_offset(const struct sim_worker *worker, int p)
 {
+    int64_t offset = worker->commit_offsets[p];
     struct sim_partition *partition = &sim.partitions[p];
 
     if (offset < partition->committed)
@@ -629,6 +769,32 @@ store_offset(int p, int64_t offset)
                       offset, partition->events[e].offset);
     }
     partition->committed = offset;
+    partition->text_len = worker->commit_text_lens[p];
+    memcpy(partition->text, worker->commit_texts[p], partition->text_len);
+    for (int e = 0; e < partition->count; e++)
+        partition->events[e].secured = worker->commit_finished[p] >> e & 1;
+}
+
+/* What the core wants to be committed for a partition; where that is nothing, nothing is new. */
+static void
+take_offset(struct sim_worker *worker, int p, const struct core_offset *offset)
+{
+    size_t len = offset->metadata ? strlen(offset->metadata) : 0;
+
+    worker->commit_offsets[p] = offset->offset;
+    worker->commit_text_lens[p] = len;
+    memcpy(worker->commit_texts[p], offset->metadata, len);
+    worker->commit_finished[p] = said_finished(p, offset->offset, offset->metadata, len);
+    check_progress(worker, p, worker->commit_finished[p]);
+}
+
+static void
+check_nothing_new(const struct sim_worker *worker, int p)
+{
+    const struct sim_partition *partition = &sim.partitions[p];
+
+    check_progress(worker, p,
+                   said_finished(p, partition->committed, partition->text, partition->text_len));
 }
 
 static void
@@ -637,12 +803,16 @@ commit_start(struct sim_worker *worker)
     struct core_offset offsets[PARTITIONS_MAX];
     size_t count = core_commit(worker->core, offsets, PARTITIONS_MAX);
 
-    if (!count)
-        return;
     for (int p = 0; p < sim.partition_count; p++)
         worker->commit_offsets[p] = -1;
     for (size_t i = 0; i < count; i++)
-        worker->commit_offsets[(int)(intptr_t)offsets[i].user] = offsets[i].offset;
+        take_offset(worker, (int)(intptr_t)offsets[i].user, &offsets[i]);
+    for (int p = 0; p < sim.partition_count; p++) {
+        if (worker->parts[p] && worker->commit_offsets[p] < 0)
+            check_nothing_new(worker, p);
+    }
+    if (!count)
+        return;
     worker->commit_out = true;
     worker->commit_fails = sim.faults && chance(10);
     worker->commit_due_ms = sim.now + 1 + pick(50);
@@ -659,23 +829,21 @@ commit_answer(struct sim_worker *worker)
         if (worker->commit_offsets[p] < 0)
             continue;
         if (sim.partitions[p].owner == worker - sim.workers)
-            store_offset(p, worker->commit_offsets[p]);
+            store_offset(worker, p);
         else
             worker->commit_fails = true; /* the broker fences a member that lost it */
     }
     core_committed(worker->core, !worker->commit_fails);
 }
 
-/* Whatever was sent above the committed offset may come again. */
+/* What a stored commit does not say to be finished may come again. */
 static void
 excuse(int p)
 {
     struct sim_partition *partition = &sim.partitions[p];
 
-    for (int e = 0; e < partition->count; e++) {
-        if (partition->events[e].offset >= partition->committed)
-            partition->events[e].may_repeat = true;
-    }
+    for (int e = 0; e < partition->count; e++)
+        partition->events[e].may_repeat = true;
 }
 
 static void
@@ -695,32 +863,47 @@ assign(int w, int p)
     struct sim_partition *partition = &sim.partitions[p];
     struct sim_worker *worker = &sim.workers[w];
     int64_t start = partition->committed >= 0 ? partition->committed : partition->events[0].offset;
+    struct progress progress;
+    bool found;
     int next = 0;
 
     while (next < partition->count && partition->events[next].offset < start)
         next++;
     worker->next[p] = next;
     worker->parts[p] = core_assign(worker->core, start, partition->committed, (void *)(intptr_t)p);
+    found = progress_read(partition->text, partition->text_len, binding_of(p), start, &progress);
+    core_part_bind(worker->parts[p], binding_of(p), found ? &progress : NULL);
+    for (int e = 0; e < partition->count; e++) {
+        partition->events[e].stored = false;
+        for (int c = 0; c < CALLS_MAX; c++)
+            partition->events[e].calls[c].done = false;
+    }
     partition->owner = w;
 }
 
+/* EVERYTHING: as for a stop. Another one may come while the first is draining. */
 static void
-revoke_start(struct sim_worker *worker)
+revoke_start(struct sim_worker *worker, bool everything)
 {
     struct core_part *parts[PARTITIONS_MAX];
     size_t count = 0;
 
     for (int p = 0; p < sim.partition_count; p++) {
-        if (worker->parts[p] && sim.partitions[p].target != worker - sim.workers) {
+        if (worker->parts[p] && !worker->leaving[p] &&
+            (everything || sim.partitions[p].target != worker - sim.workers)) {
             worker->leaving[p] = true;
             parts[count++] = worker->parts[p];
         }
     }
     if (!count)
         return;
-    core_revoke(worker->core, parts, count);
+    if (everything)
+        core_revoke_all(worker->core);
+    else
+        core_revoke(worker->core, parts, count);
+    if (worker->hand_over == OWNED)
+        worker->drain_until_ms = sim.now + DRAIN_MS;
     worker->hand_over = DRAINING;
-    worker->drain_until_ms = sim.now + DRAIN_MS;
     worker->hit_deadline = false;
     sim.hand_overs++;
 }
@@ -735,21 +918,34 @@ was_sent(const struct sim_event *event)
     return false;
 }
 
-/* In a planned hand-over in which nothing was stuck, an event is whole or untouched. What is
- * finished above the first untouched one comes again. */
+/* In a planned hand-over in which nothing was stuck, an event is whole or untouched, and nothing
+ * comes again. Only what is wrong itself can be stuck. */
 static void
 check_hand_over(struct sim_worker *worker, int p)
 {
     const struct sim_partition *partition = &sim.partitions[p];
-    bool stuck = worker->hit_deadline || core_part_counts(worker->parts[p])->pending > 0;
+    bool is_empty = !core_part_counts(worker->parts[p])->pending;
 
-    for (int e = 0; e < partition->count && !stuck; e++) {
+    for (int e = 0; e < partition->count && !worker->hit_deadline && is_empty; e++) {
         const struct sim_event *event = &partition->events[e];
 
         if (was_sent(event) && !is_finished(event) && !event->may_repeat)
             VIOLATION("partition %d offset %" PRId64 " is handed over half done", p, event->offset);
     }
-    excuse(p);
+    if (!is_empty && !worker->hit_deadline && !sim.with_poison)
+        VIOLATION("partition %d is handed over before it is drained", p);
+    if (!is_empty || sim.short_texts)
+        excuse(p);
+}
+
+static void
+abandon(struct sim_worker *worker, int p)
+{
+    for (int i = 0; i < sim.letter_count; i++) {
+        if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
+            sim.letters[i].abandoned = true;
+    }
+    core_abandon(worker->core, worker->parts[p]);
 }
 
 static void
@@ -769,7 +965,7 @@ revoke_step(struct sim_worker *worker)
         for (int p = 0; p < sim.partition_count; p++) {
             if (worker->leaving[p]) {
                 check_hand_over(worker, p);
-                core_abandon(worker->core, worker->parts[p]);
+                abandon(worker, p);
             }
         }
     }
@@ -793,6 +989,11 @@ worker_die(struct sim_worker *worker)
 {
     int w = (int)(worker - sim.workers);
 
+    /* The broker may have stored the commit that was out. */
+    for (int p = 0; p < sim.partition_count && worker->commit_out && chance(50); p++) {
+        if (worker->parts[p] && worker->commit_offsets[p] >= 0)
+            store_offset(worker, p);
+    }
     for (int p = 0; p < sim.partition_count; p++) {
         if (worker->parts[p]) {
             excuse(p);
@@ -843,6 +1044,8 @@ disturb(void)
         worker_die(worker);
     else if (chance(20))
         lose_partitions(worker);
+    else if (chance(10) && worker->hand_over != COMMITTING)
+        revoke_start(worker, true);
     for (int p = 0; p < sim.partition_count; p++) {
         if (chance(40))
             sim.partitions[p].target = pick(sim.worker_count);
@@ -892,8 +1095,8 @@ worker_turn(struct sim_worker *worker)
 {
     core_tick(worker->core, sim.now);
     commit_answer(worker);
-    if (worker->hand_over == OWNED)
-        revoke_start(worker);
+    if (worker->hand_over == OWNED || (worker->hand_over == DRAINING && chance(30)))
+        revoke_start(worker, false);
     if (worker->hand_over != OWNED)
         revoke_step(worker);
     reads_something(worker);

@@ -48,9 +48,7 @@ a_ledger_agrees_with_an_array_of_offsets(void **state)
             } else if (pick < next && offsets[pick].open) {
                 offsets[pick].given = !rng_below(&rng, 40);
                 offsets[pick].open = false;
-                if (offsets[pick].given)
-                    ledger_give_back(&ledger, &offsets[pick].slot);
-                else
+                if (!offsets[pick].given)
                     ledger_close(&ledger, &offsets[pick].slot);
             }
             assert_int_equal(ledger_watermark(&ledger), model_watermark(offsets, first, next));
@@ -370,6 +368,24 @@ a_revoked_part_finishes_what_began_and_what_stands_before_it(void **state)
     expect_nothing(fixture);
     assert_true(core_is_drained(fixture->core, fixture->part));
     expect_offset(fixture, 3); /* the untouched one is not finished */
+}
+
+static void
+a_second_revocation_keeps_what_stands_before_events_of_the_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *other = core_assign(fixture->core, 0, 0, NULL);
+
+    open_event(fixture, other, "x@example.com", NULL);
+    open_event(fixture, fixture->part, "x@example.com", NULL);
+    open_event(fixture, other, "a@example.com", "x@example.com", NULL);
+    open_event(fixture, fixture->part, "b@example.com", "x@example.com", NULL);
+    for (int i = 0; i < 3; i++)
+        assert_non_null(core_next(fixture->core, fixture->now)); /* x, a and b */
+    core_revoke(fixture->core, &other, 1);
+    core_revoke(fixture->core, &fixture->part, 1);
+    assert_int_equal(core_part_counts(other)->ended[EVENT_GIVEN_BACK], 0);
+    assert_int_equal(core_part_counts(fixture->part)->ended[EVENT_GIVEN_BACK], 0);
 }
 
 static void
@@ -1171,6 +1187,7 @@ main(void)
         WITH_CORE(bytes_bound_what_is_pending),
         WITH_CORE(a_delivered_call_gives_its_bytes_back_before_its_event_ends),
         WITH_CORE(a_revoked_part_finishes_what_began_and_what_stands_before_it),
+        WITH_CORE(a_second_revocation_keeps_what_stands_before_events_of_the_first),
         WITH_CORE(a_call_that_waits_to_be_tried_again_keeps_a_drain_waiting),
         WITH_CORE(a_late_reply_of_a_part_that_is_gone_reports_nothing),
         WITH_CORE(accounts_take_turns_within_their_limits),

@@ -20,6 +20,7 @@ enum {
     PARTS_MAX = 8,
     RECORDS_MAX = 256,
     ERRORS_MAX = 100,
+    API_OFFSET_COMMIT = 8,
     API_OFFSET_FETCH = 9, /* ApiKeys of the protocol */
     API_HEARTBEAT = 12
 };
@@ -115,7 +116,8 @@ struct member {
     size_t seen_count;
     bool no_room, keep_revoked, failed;
     int commits;
-    char commit_error[128];
+    enum kafka_commit commit;
+    size_t commits_refused;
 };
 
 static struct member *members[MEMBERS_MAX];
@@ -211,13 +213,14 @@ on_record(void *arg, struct kafka_part *part, const struct event *event)
 }
 
 static void
-on_committed(void *arg, const char *error, bool retriable)
+on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, size_t count)
 {
     struct member *member = arg;
 
-    (void)retriable;
+    (void)refused;
+    member->commits_refused = count;
     member->commits++;
-    snprintf(member->commit_error, sizeof(member->commit_error), "%s", error ? error : "");
+    member->commit = answer;
 }
 
 static void
@@ -407,6 +410,26 @@ part_of(struct member *member, int32_t number)
     return NULL;
 }
 
+/* The next commits of the cluster are answered so. */
+static void
+answer_commits(struct cluster *cluster, const rd_kafka_resp_err_t *errors, size_t count)
+{
+    rd_kafka_mock_push_request_errors_array(cluster->mock, API_OFFSET_COMMIT, count, errors);
+}
+
+/* Commits OFFSET for the first two partitions. */
+static void
+commit_two(struct member *member, int64_t offset)
+{
+    struct kafka_offset offsets[] = {{.part = part_of(member, 0), .offset = offset},
+                                     {.part = part_of(member, 1), .offset = offset}};
+    int before = member->commits;
+
+    wait_until("a commit to be possible", can_commit, member, 0);
+    kafka_commit(member->kafka, offsets, 2);
+    wait_until("the answer to a commit", has_committed, member, before + 1);
+}
+
 static void
 commit(struct member *member, int32_t number, int64_t offset, const char *metadata)
 {
@@ -426,6 +449,7 @@ commit(struct member *member, int32_t number, int64_t offset, const char *metada
 /* They join together, before the first test. */
 static struct member *reader, *latest, *timely, *unlucky, *asking;
 static struct member *first, *second, *eager, *eager_second; /* two groups of two */
+static struct member *fenced, *fenced_second, *apart;
 
 static void
 refuse_questions(struct cluster *cluster, size_t count)
@@ -457,6 +481,8 @@ set_up(void **state)
     topic_create(&main_cluster, "timely", 2);
     topic_create(&main_cluster, "shared", 4);
     topic_create(&main_cluster, "eager", 2);
+    topic_create(&main_cluster, "fenced", 4);
+    topic_create(&main_cluster, "apart", 2);
     topic_create(&faulty_cluster, "unlucky", 2);
     topic_create(&mute_cluster, "asked", 2);
     produce_full(&main_cluster, "read", 0, "ada", "{\"n\":1}", 1700000000123, "greeting");
@@ -476,6 +502,8 @@ set_up(void **state)
     timely->no_room = true;
     first = join(&main_cluster, "shared", "shared", KAFKA_START_EARLIEST);
     eager = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
+    fenced = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
+    apart = join(&main_cluster, "apart", "apart", KAFKA_START_EARLIEST);
     asking = join(&mute_cluster, "asking", "asked", KAFKA_START_EARLIEST);
     unlucky = join(&faulty_cluster, "unlucky", "unlucky", KAFKA_START_EARLIEST);
     return 0;
@@ -622,7 +650,7 @@ a_successor_begins_at_the_committed_offset_and_gets_its_metadata(void **state)
     (void)state;
     disturb_the_groups();
     commit(reader, 0, 2, "1:progress");
-    assert_string_equal(reader->commit_error, "");
+    assert_int_equal(reader->commit, KAFKA_COMMIT_STORED);
     commit(reader, 1, 1000, NULL); /* beyond the end; for a later test */
     assert_int_equal(reader->commits, 2);
     leave(reader);
@@ -754,6 +782,87 @@ an_eager_group_gives_and_takes_everything(void **state)
 }
 
 static void
+where_one_partition_of_a_commit_fails_each_is_sent_by_itself(void **state)
+{
+    static const rd_kafka_resp_err_t passing[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 0,
+                                                  0},
+                                     failing[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 0,
+                                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     again[] = {0, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     all[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                              RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED};
+
+    (void)state;
+    wait_until("two partitions", has_parts, apart, 2);
+    answer_commits(&main_cluster, passing, ARRAY_LEN(passing));
+    commit_two(apart, 1);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->commits_refused, 0);
+    answer_commits(&main_cluster, failing, ARRAY_LEN(failing));
+    commit_two(apart, 2);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->commits_refused, 1);
+    answer_commits(&main_cluster, again, ARRAY_LEN(again)); /* the one that failed goes last */
+    commit_two(apart, 3);
+    assert_int_equal(apart->commits_refused, 1);
+    answer_commits(&main_cluster, all, ARRAY_LEN(all));
+    commit_two(apart, 4);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_REFUSED);
+    rd_kafka_mock_clear_request_errors(main_cluster.mock, API_OFFSET_COMMIT);
+    commit_two(apart, 5);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->lost_total, 0);
+    leave(apart);
+}
+
+static void
+a_commit_that_is_refused_for_the_member_is_a_loss_at_once(void **state)
+{
+    static const rd_kafka_resp_err_t out[] = {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID};
+
+    (void)state;
+    wait_until("all partitions", has_parts, fenced, 4);
+    produce(&main_cluster, "fenced", 0, "x", 1);
+    wait_until("a record", has_seen, fenced, 1);
+    answer_commits(&main_cluster, out, 1);
+    commit(fenced, 1, 0, NULL);
+    assert_int_equal(fenced->commit, KAFKA_COMMIT_REFUSED);
+    assert_int_equal(fenced->lost_total, 4);
+    assert_int_equal(fenced->count, 0);
+    wait_until("all partitions again", has_parts, fenced, 4);
+    wait_until("the record again", has_seen, fenced, 2);
+    assert_int_equal(fenced->lost_total, 4);
+    assert_false(fenced->failed);
+}
+
+static void
+so_it_is_while_partitions_are_given_back(void **state)
+{
+    static const rd_kafka_resp_err_t out[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION};
+    struct kafka_part *kept;
+
+    (void)state;
+    fenced->keep_revoked = true;
+    fenced_second = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
+    wait_until("two partitions to be revoked", was_revoked, fenced, 2);
+    kept = fenced->parts[0];
+    answer_commits(&main_cluster, out, 1);
+    commit(fenced, kafka_part_number(kept), 0, NULL);
+    assert_int_equal(fenced->lost_total, 8);
+    assert_int_equal(fenced->count, 0);
+    fenced->keep_revoked = false;
+    wait_until("two partitions", has_parts, fenced_second, 2);
+    wait_until("the other two", has_parts, fenced, 2);
+    for (int i = 0; i < 4; i++)
+        produce(&main_cluster, "fenced", i, "y", 2);
+    wait_until("what was produced", has_seen, fenced, 4);
+    wait_until("what was produced", has_seen, fenced_second, 2);
+    assert_false(fenced->failed || fenced_second->failed);
+    leave(fenced_second);
+    leave(fenced);
+}
+
+static void
 a_member_leaves_before_it_ever_joined(void **state)
 {
     (void)state;
@@ -779,6 +888,9 @@ main(void)
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
         cmocka_unit_test(a_lost_assignment_is_reported_and_the_member_comes_back),
         cmocka_unit_test(leaving_with_a_question_open_is_done_at_once),
+        cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
+        cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
+        cmocka_unit_test(so_it_is_while_partitions_are_given_back),
         cmocka_unit_test(a_member_leaves_before_it_ever_joined),
     };
 

@@ -288,41 +288,26 @@ fold_identify(const struct fold *fold)
     return call;
 }
 
-/* A track with those last changes that ONLY makes, or any track of the fold when ONLY is its count.
- * NULL when there are none. */
-static struct call *
-track_of(const struct fold *fold, const struct call *like, size_t only)
-{
-    struct call *call = call_new(CALL_TRACK, like->account, like->rule);
-    struct change changes[FOLD_ITEMS_MAX];
-    size_t count = keep_last(changes, list_changes(fold, changes));
-    struct track_request *track = &call->track;
-
-    track->email = copy(call, like->track.email);
-    for (size_t i = 0; i < count; i++) {
-        size_t by = changes[i].call;
-
-        if (fold->calls[by]->kind == CALL_TRACK && (only == fold->count || only == by))
-            put_tag(call, changes[i].removes ? &track->remove_tags : &track->add_tags,
-                    changes[i].tag, fold->items);
-    }
-    if (track->add_tags.count + track->remove_tags.count > 0)
-        return call;
-    call_free(call);
-    return NULL;
-}
-
 struct call *
 fold_track(const struct fold *fold)
 {
     const struct call *first = first_of(fold, CALL_TRACK);
+    struct change changes[FOLD_ITEMS_MAX];
+    struct call *call;
+    size_t count;
 
-    return first ? track_of(fold, first, fold->count) : NULL;
-}
-
-struct call *
-fold_part(const struct fold *fold, size_t i)
-{
-    assert(i < fold->count && fold->calls[i]->kind == CALL_TRACK);
-    return track_of(fold, fold->calls[i], i);
+    if (!first)
+        return NULL;
+    call = call_new(CALL_TRACK, first->account, first->rule);
+    call->track.email = copy(call, first->track.email);
+    count = keep_last(changes, list_changes(fold, changes));
+    for (size_t i = 0; i < count; i++) {
+        if (fold->calls[changes[i].call]->kind == CALL_TRACK)
+            put_tag(call, changes[i].removes ? &call->track.remove_tags : &call->track.add_tags,
+                    changes[i].tag, fold->items);
+    }
+    if (call->track.add_tags.count + call->track.remove_tags.count > 0)
+        return call;
+    call_free(call); /* later identifys add what the tracks changed */
+    return NULL;
 }

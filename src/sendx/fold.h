@@ -8,7 +8,8 @@
  *             no tag twice. Every tag change there would have been still is, in the same order.
  *     final   everything becomes at most one identify and one track, sent in that order: of a field
  *             the last value counts, of a tag the last change. The contact ends as it would have,
- *             by perhaps fewer changes on the way.
+ *             by perhaps fewer changes on the way. It also ends so when the calls themselves are
+ *             sent once more, in their order, after any of what they became.
  *
  * A call that renames or that counts a field up or down is never folded.
  */
@@ -20,15 +21,7 @@
 
 #include "sendx/call.h"
 
-/*      id, name, doc */
-#define FOLD_MODE_TABLE(X)                                          \
-    X(OFF, "off", "every call is sent by itself")                   \
-    X(SAFE, "safe", "calls are joined where no tag change is lost") \
-    X(FINAL, "final", "calls are joined where the contact ends the same")
-
-#define X(id, name, doc) FOLD_##id,
-enum fold_mode { FOLD_MODE_TABLE(X) FOLD_MODE_COUNT };
-#undef X
+enum fold_mode { FOLD_OFF, FOLD_SAFE, FOLD_FINAL };
 
 enum {
     FOLD_CALLS_MAX = 256,
@@ -56,9 +49,5 @@ bool fold_add(struct fold *fold, const struct call *call);
  */
 struct call *fold_identify(const struct fold *fold) MUSTCHECK;
 struct call *fold_track(const struct fold *fold) MUSTCHECK;
-
-/* What is left of the track at I once the identify was sent: those of its tags that no later call
- * changes. NULL: nothing. For sending the parts of a refused track one by one. */
-struct call *fold_part(const struct fold *fold, size_t i) MUSTCHECK;
 
 #endif

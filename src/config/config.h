@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "rules/ruleset.h"
 #include "sendx/account.h"
+#include "sendx/fold.h"
 
 enum kafka_start { KAFKA_START_EARLIEST, KAFKA_START_LATEST, KAFKA_START_TIME };
 
@@ -34,6 +35,7 @@ struct delivery_config {
     int64_t retry_min_ms, retry_max_ms, retry_for_ms, retry_after_max_ms;
     int64_t max_pending_events, max_pending_bytes, prefetch_bytes;
     int64_t commit_interval_ms, drain_timeout_ms;
+    enum fold_mode fold;
 };
 
 struct dead_letter_config {

@@ -114,6 +114,14 @@ static const struct option options[] = {
     {"delivery", "drain_timeout", OPTION_DURATION, 0, "10s", RANGE("10ms", "10m"),
      IN_CONFIG(delivery.drain_timeout_ms),
      .doc = "How long a stop or a rebalance waits for calls in flight."},
+    {"delivery", "fold", OPTION_CHOICE, 0, "safe", .choices = "off|safe|final",
+     IN_CONFIG(delivery.fold),
+     .doc = "How calls of one contact that wait behind one another become fewer. `safe`: "
+            "`identify`s in which no field has two values and no tag stands twice become one, and "
+            "so do `track`s that only add or only remove: every tag change is still made. `final`: "
+            "all of them become at most one `identify` and one `track`: the contact ends the same, "
+            "but changes that are taken back on the way are not made. Calls that rename or count "
+            "are never folded, and nothing waits in order to be."},
 
     {"dead_letter", "topic", OPTION_TEXT, 0, "sendx-worker.dead-letter",
      IN_CONFIG(dead_letter.topic),

@@ -113,6 +113,7 @@ start(struct core *core, struct core_account *account, struct core_job *job, int
         job->held_ms = gate_held_ms(&account->gate, now);
         job->successes = account->gate.successes;
     }
+    core_fold_start(core, job);
     gate_start(&account->gate, job->retrying, job->probe);
     core_job_set_state(core, job, JOB_IN_FLIGHT, 0);
 }

@@ -28,6 +28,7 @@
 #include "rules/event.h"
 #include "sendx/account.h"
 #include "sendx/call.h"
+#include "sendx/fold.h"
 #include "sendx/verdict.h"
 
 struct core;
@@ -39,6 +40,7 @@ struct core_limits {
     int64_t retry_min_ms, retry_max_ms;
     int64_t retry_for_ms;          /* a call's age of attempts, holds not counted */
     int64_t max_events, max_bytes; /* pending, all partitions together */
+    enum fold_mode fold;           /* how calls that wait behind one another are joined */
     bool dead_letters;             /* false: what is refused is held */
     double budget;                 /* of dead letters, see delivery/budget.h */
 };
@@ -70,6 +72,7 @@ struct core_gauges {
     size_t unmapped;      /* events that wait for the same */
     size_t letters;       /* on their way to the topic, or waiting for it */
     size_t large_letters; /* of them, too large for the broker */
+    uint64_t folded;      /* calls that were delivered along with another, ever */
     int64_t bytes;
 };
 
@@ -122,11 +125,14 @@ bool core_refuse(struct core *core, struct core_event *event, const char *reason
 /* Calls. The next one whose turn has come, now in flight, or NULL. */
 struct core_job *core_next(struct core *core, int64_t now);
 
-/* What is to be sent for it: its call, or first an identify that creates its contact. */
+/* What is to be sent for it: its call, or what that and calls behind it were folded to, or first an
+ * identify that creates its contact. */
 const struct call *core_job_call(const struct core_job *job);
 unsigned core_job_attempts(const struct core_job *job); /* those that ended, 0 on the first try */
 void *core_job_user(const struct core_job *job);        /* of its part; NULL when that is gone */
 int64_t core_job_offset(const struct core_job *job);
+size_t core_job_folded(const struct core_job *job); /* how many other calls go along with it */
+bool core_job_is_of(const struct core_job *job, const void *user); /* or one of those is */
 
 /* What came back for a call. */
 struct settlement {
@@ -142,6 +148,8 @@ struct settlement {
     X(DONE, "done", "delivered")                                                                   \
     X(SKIPPED, "skipped", "a track of an unknown contact, left out as configured")                 \
     X(CREATED, "created", "its contact was created, now its own turn comes")                       \
+    X(HALFWAY, "halfway", "of what was folded the identify is delivered, now comes the track")     \
+    X(SPLIT, "split", "refused as it was folded; its parts are sent one by one")                   \
     X(WAITING, "waiting", "tried again")                                                           \
     X(FAILED, "failed", "part of a dead letter")                                                   \
     X(REFUSED, "refused", "is to become part of a dead letter and may not yet; its contact waits") \

@@ -51,6 +51,7 @@ core_gauges(const struct core *core, struct core_gauges *ret)
                                 .unmapped = core->unmapped_count,
                                 .letters = core->letter_count,
                                 .large_letters = count_list(&core->large_letters),
+                                .folded = core->folded,
                                 .bytes = core->bytes};
 }
 
@@ -60,7 +61,10 @@ check_job(const struct core_job *job)
     bool is_head = core_job_heads_lanes(job);
 
     assert(job->entry_count >= 1 && job->entry_count <= JOB_ENTRIES);
-    assert((job->state == JOB_QUEUED) == !is_head); /* one in flight per contact */
+    assert((job->state == JOB_QUEUED || job->state == JOB_FOLDED) == !is_head);
+    assert((job->state == JOB_FOLDED) == (job->leader != NULL));
+    assert(!job->leader || (job->leader->fold && job->entry_count == 1 &&
+                            job->entries[0].lane == job->leader->entries[0].lane));
     assert(heap_has(&job->timer) == (job->state == JOB_WAITING || job->state == JOB_READY));
 }
 

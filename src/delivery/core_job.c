@@ -35,6 +35,9 @@ leave_state(struct core *core, struct core_job *job)
         list_remove(&job->state_node);
         core->refused_count--;
         break;
+    case JOB_FOLDED:
+        list_remove(&job->state_node);
+        break;
     }
 }
 
@@ -42,6 +45,10 @@ static bool
 may_follow(enum job_state from, enum job_state to)
 {
     switch (to) {
+    case JOB_QUEUED:
+        return from == JOB_FOLDED;
+    case JOB_FOLDED:
+        return from == JOB_QUEUED;
     case JOB_READY:
         return from == JOB_QUEUED || from == JOB_WAITING;
     case JOB_IN_FLIGHT:
@@ -49,9 +56,8 @@ may_follow(enum job_state from, enum job_state to)
     case JOB_WAITING:
     case JOB_REFUSED:
         return from == JOB_IN_FLIGHT;
-    default:
-        return false;
     }
+    return false;
 }
 
 void
@@ -63,7 +69,7 @@ core_job_set_state(struct core *core, struct core_job *job, enum job_state state
     leave_state(core, job);
     if (state == JOB_IN_FLIGHT)
         list_remove(&job->tries_node);
-    else if (job->state == JOB_QUEUED || state == JOB_WAITING)
+    else if (state == JOB_WAITING || (job->state == JOB_QUEUED && state == JOB_READY))
         list_push_back(&account->tries, &job->tries_node);
     job->state = state;
     switch (state) {
@@ -86,6 +92,10 @@ core_job_set_state(struct core *core, struct core_job *job, enum job_state state
     case JOB_REFUSED:
         list_push_back(&core->refused, &job->state_node);
         core->refused_count++;
+        break;
+    case JOB_FOLDED:
+        list_push_back(&job->leader->fold->members, &job->state_node);
+        job->event->begun = true;
         break;
     }
 }
@@ -156,6 +166,10 @@ core_job_end(struct core *core, struct core_job *job)
 {
     struct lane_entry *heads[JOB_ENTRIES];
 
+    if (job->fold)
+        core_fold_dissolve(core, job);
+    if (job->leader)
+        core_fold_leave(core, job);
     leave_state(core, job);
     list_remove(&job->tries_node);
     for (size_t i = 0; i < job->entry_count; i++)
@@ -172,7 +186,11 @@ core_job_end(struct core *core, struct core_job *job)
 const struct call *
 core_job_call(const struct core_job *job)
 {
-    return job->create ? job->create : job->call;
+    if (job->create)
+        return job->create;
+    if (job->fold)
+        return job->fold->identify ? job->fold->identify : job->fold->track;
+    return job->call;
 }
 
 unsigned

@@ -48,6 +48,13 @@ core_parts(const struct core *core, void **users, size_t cap)
     return core->part_count;
 }
 
+/* Where calls are scarce, what is read further on may be folded. */
+static bool
+wants_to_fold(const struct core *core, const struct gate *gate)
+{
+    return core->limits.fold != FOLD_OFF && (gate->limits.rate > 0 || gate->was_cut);
+}
+
 /* Every account has calls enough for a while. To read on would only make the pending events, and
  * what a hand-over gives back, more than the processor's caches hold. */
 static bool
@@ -58,7 +65,7 @@ is_fed(const struct core *core, int64_t now)
         size_t enough = FED_ROUNDS * (size_t)account->gate.limits.max_in_flight;
 
         if (!account->is_set || gate_reason(&account->gate, now) != GATE_OPEN ||
-            account->fresh.count < enough)
+            account->fresh.count < enough || wants_to_fold(core, &account->gate))
             return false;
     }
     return core->account_count > 0;

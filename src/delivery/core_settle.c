@@ -49,6 +49,49 @@ settle_done(struct core *core, struct core_job *job, enum settled settled, int64
     return settled;
 }
 
+/* A request of a fold was delivered. All its calls end together, in their order. */
+static enum settled
+settle_folded(struct core *core, struct core_job *job, int64_t now)
+{
+    struct core_fold *fold = job->fold;
+    struct list *first;
+    struct list members;
+
+    if (fold->identify && fold->track) {
+        job->attempts = 0;
+        call_free(fold->identify);
+        fold->identify = NULL;
+        core_job_set_state(core, job, JOB_WAITING, now);
+        if (fold->broken)
+            core_fold_dissolve(core, job);
+        return SETTLED_HALFWAY;
+    }
+    list_init(&members);
+    while ((first = list_first(&fold->members))) {
+        CONTAINER_OF(first, struct core_job, state_node)->leader = NULL;
+        list_remove(first);
+        list_push_back(&members, first);
+    }
+    core_fold_free(core, job);
+    settle_done(core, job, SETTLED_DONE, now);
+    while ((first = list_first(&members))) {
+        core->folded++;
+        settle_done(core, CONTAINER_OF(first, struct core_job, state_node), SETTLED_DONE, now);
+    }
+    return SETTLED_DONE;
+}
+
+/* A fold was refused, or fails all the time: the call that is to blame is found by sending them one
+ * by one. */
+static enum settled
+settle_split(struct core *core, struct core_job *job, int64_t now)
+{
+    core_fold_split(core, job);
+    job->attempts = 0;
+    core_job_set_state(core, job, JOB_WAITING, now);
+    return SETTLED_SPLIT;
+}
+
 static enum settled
 settle_refused(struct core *core, struct core_job *job, const struct settlement *settlement,
                int64_t now)
@@ -89,7 +132,10 @@ settle_again(struct core *core, struct core_job *job, const struct settlement *s
 
     job->successes = account->gate.successes;
     if (own)
-        return settle_refused(core, job, settlement, now);
+        return job->fold ? settle_split(core, job, now)
+                         : settle_refused(core, job, settlement, now);
+    if (job->fold)
+        core_fold_dissolve(core, job);
     /* What fails under a hold fails with all others: it is not held against this call. */
     if (account->gate.hold != GATE_OPEN && job->attempts > 1)
         job->attempts--;
@@ -113,6 +159,8 @@ settle_unknown(struct core *core, struct core_job *job, const struct settlement 
 {
     enum unknown_contact unknown = core_account_of(core, job->call->account)->unknown;
 
+    if (job->fold)
+        core_fold_dissolve(core, job);
     if (unknown == UNKNOWN_SKIP)
         return settle_done(core, job, SETTLED_SKIPPED, now);
     if (unknown == UNKNOWN_DEAD_LETTER || job->created)
@@ -151,12 +199,15 @@ core_settle(struct core *core, struct core_job *job, const struct settlement *se
     job->tries++;
     switch (verdict) {
     case VERDICT_DONE:
-        return job->create ? settle_created(core, job, now)
-                           : settle_done(core, job, SETTLED_DONE, now);
+        if (job->create)
+            return settle_created(core, job, now);
+        return job->fold ? settle_folded(core, job, now)
+                         : settle_done(core, job, SETTLED_DONE, now);
     case VERDICT_UNKNOWN_CONTACT:
         return settle_unknown(core, job, settlement, now);
     case VERDICT_PERMANENT:
-        return settle_refused(core, job, settlement, now);
+        return job->fold ? settle_split(core, job, now)
+                         : settle_refused(core, job, settlement, now);
     default:
         return settle_again(core, job, settlement, now);
     }

@@ -1,7 +1,8 @@
 /*
  * The structs behind delivery/core, shared by its files only: core.c (accounts, time), core_job.c
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
- * reply does), core_slot.c (when an event counts as finished), core_parts.c (partitions, hand-over,
+ * reply does), core_slot.c (when an event counts as finished), core_fold.c
+ * (calls that are sent as one), core_parts.c (partitions, hand-over,
  * commits), core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
@@ -29,7 +30,16 @@ enum job_state {
     JOB_READY,     /* in its account's heap of fresh ones, or of those that failed before */
     JOB_IN_FLIGHT, /* in its account's in_flight list */
     JOB_WAITING,   /* in the heap of timers */
-    JOB_REFUSED    /* in the list of refused ones */
+    JOB_REFUSED,   /* in the list of refused ones */
+    JOB_FOLDED     /* in the members of the fold that another one leads */
+};
+
+/* What a job sends together with those behind it in its lane. */
+struct core_fold {
+    struct list members;           /* of core_job.state_node, in the order of the lane */
+    struct call *identify, *track; /* left to be sent, the identify first; or NULL */
+    int64_t size;                  /* bytes, counted with the leader's event */
+    bool broken;                   /* a member was given back while it was on its way */
 };
 
 struct core_job {
@@ -48,11 +58,14 @@ struct core_job {
     uint64_t successes;           /* the gate's, at the first try or the last failure */
     unsigned strikes;             /* 403 or 404 while others succeeded in between */
     bool created;                 /* its contact was created by us */
+    bool alone;                   /* is not folded: it was part of a fold that was refused */
+    struct core_fold *fold;       /* that it leads, or NULL */
+    struct core_job *leader;      /* while folded */
     bool retrying, probe;         /* of the try in flight */
 
     struct core_failure failure; /* while refused */
     int64_t seq;                 /* in the order of arrival */
-    struct list state_node;      /* in flight, refused */
+    struct list state_node;      /* in flight, refused, folded */
     struct list tries_node;      /* ready or waiting: core_account.tries */
     struct heap_node timer;      /* waiting: by time; ready: by seq */
     struct list event_node;      /* core_event.jobs */
@@ -158,6 +171,7 @@ struct core {
     struct core_counts gone; /* of parts that were released */
     size_t events, ready, in_flight, waiting, refused_count, unmapped_count, letter_count;
     int64_t bytes;
+    uint64_t folded; /* calls that were delivered along with another */
     bool commit_out;
     size_t text_max; /* bytes of metadata that the broker takes */
     uint64_t stuck_round;
@@ -193,6 +207,19 @@ void core_slot_give_back(struct core *core, struct core_slot *slot);
 
 /* The part is about to go. */
 void core_slot_forget(struct core *core, struct core_slot *slot);
+
+/* core_fold.c. JOB, about to be sent, may take along what waits behind it. */
+void core_fold_start(struct core *core, struct core_job *job);
+
+/* Takes the fold of JOB apart; its members wait for their turn again. Split: and alone. */
+void core_fold_dissolve(struct core *core, struct core_job *job);
+void core_fold_split(struct core *core, struct core_job *job);
+
+/* The end of a fold whose members have been taken out. */
+void core_fold_free(struct core *core, struct core_job *job);
+
+/* A folded job is about to end without its fold. */
+void core_fold_leave(struct core *core, struct core_job *member);
 
 /* core_event.c. Drops a reference. */
 void core_event_drop(struct core *core, struct core_event *event, int64_t now);

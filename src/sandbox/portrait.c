@@ -21,7 +21,7 @@ portrait_add_tag(struct portrait *portrait, const char *tag)
 }
 
 struct portrait
-portrait_of(const struct contact *contact)
+portrait_of(const struct store_contact *contact)
 {
     struct portrait portrait = {.exists = contact != NULL};
 

@@ -30,7 +30,7 @@ void portrait_add_field(struct portrait *portrait, const char *name, const char 
 void portrait_add_tag(struct portrait *portrait, const char *tag);
 
 /* Of a contact in the store; NULL is a contact that does not exist. */
-struct portrait portrait_of(const struct contact *contact);
+struct portrait portrait_of(const struct store_contact *contact);
 
 /* The order of fields and tags says nothing. */
 bool portrait_is_same(const struct portrait *a, const struct portrait *b);

@@ -27,7 +27,7 @@ struct service {
 };
 
 static void
-on_tag(void *owner, const struct contact *contact, enum tag_change change, const char *tag)
+on_tag(void *owner, const struct store_contact *contact, enum tag_change change, const char *tag)
 {
     struct service *service = owner;
 
@@ -124,7 +124,7 @@ reply_message(struct reply *reply, int status, const char *message)
 }
 
 static void
-reply_contact(struct reply *reply, const struct contact *contact, const char *team_id)
+reply_contact(struct reply *reply, const struct store_contact *contact, const char *team_id)
 {
     reply->status = 200;
     reply->content_type = json_content;
@@ -236,7 +236,7 @@ static bool
 apply_call(struct service *service, struct exchange *exchange, const struct request *request,
            struct reply *reply)
 {
-    const struct contact *contact;
+    const struct store_contact *contact;
 
     if (!check_access(service, exchange, request, reply) ||
         !check_request(exchange, request, reply))
@@ -368,7 +368,7 @@ service_abandon(struct service *service, struct exchange *exchange, int64_t now_
 static void
 control_contacts(struct service *service, const struct request *request, struct reply *reply)
 {
-    const struct contact *contact = NULL;
+    const struct store_contact *contact = NULL;
     bool first = true;
 
     buf_add_text(&reply->body, "{\"contacts\":[");

@@ -39,7 +39,7 @@ store_new(store_tag_cb *on_tag, void *owner)
 }
 
 static void
-contact_forget(struct store *store, struct contact *contact)
+contact_forget(struct store *store, struct store_contact *contact)
 {
     map_remove(&store->contacts, &contact->node);
     list_remove(&contact->link);
@@ -62,7 +62,7 @@ void
 store_reset(struct store *store)
 {
     LIST_EACH(link, &store->order)
-        contact_forget(store, CONTAINER_OF(link, struct contact, link));
+        contact_forget(store, CONTAINER_OF(link, struct store_contact, link));
     store->next_serial = 1;
 }
 
@@ -197,28 +197,28 @@ store_check_track(const json_t *body, struct err *err)
 
 /* --- one contact --- */
 
-static struct contact *
+static struct store_contact *
 find_key(const struct store *store, const char *key)
 {
     struct map_node *node = map_find(&store->contacts, key, strlen(key));
 
-    return node ? CONTAINER_OF(node, struct contact, node) : NULL;
+    return node ? CONTAINER_OF(node, struct store_contact, node) : NULL;
 }
 
-static struct contact *
+static struct store_contact *
 find_email(const struct store *store, const char *email)
 {
     char *key = text_contact_key(email);
-    struct contact *contact = find_key(store, key);
+    struct store_contact *contact = find_key(store, key);
 
     xfree(key);
     return contact;
 }
 
-static struct contact *
+static struct store_contact *
 contact_create(struct store *store, const char *email)
 {
-    struct contact *contact;
+    struct store_contact *contact;
 
     if (store->contacts.count >= STORE_MAX_CONTACTS)
         return NULL;
@@ -242,7 +242,7 @@ replace(char **text, const char *value)
 }
 
 static struct contact_field *
-find_field(const struct contact *contact, const char *name)
+find_field(const struct store_contact *contact, const char *name)
 {
     for (size_t i = 0; i < contact->field_count; i++)
         if (strcmp(contact->fields[i].name, name) == 0)
@@ -300,7 +300,7 @@ field_value(const char *old, const char *value)
 
 /* TEXT becomes the contact's. */
 static void
-contact_put_field(struct contact *contact, const char *name, char *text)
+contact_put_field(struct store_contact *contact, const char *name, char *text)
 {
     struct contact_field *field = find_field(contact, name);
 
@@ -316,7 +316,7 @@ contact_put_field(struct contact *contact, const char *name, char *text)
 
 /* False: it was there already. */
 static bool
-contact_add_tag(struct contact *contact, const char *tag)
+contact_add_tag(struct store_contact *contact, const char *tag)
 {
     if (contact_has_tag(contact, tag))
         return false;
@@ -328,7 +328,7 @@ contact_add_tag(struct contact *contact, const char *tag)
 
 /* False: it was not there. */
 static bool
-contact_remove_tag(struct contact *contact, const char *tag)
+contact_remove_tag(struct store_contact *contact, const char *tag)
 {
     for (size_t i = 0; i < contact->tag_count; i++) {
         if (strcmp(contact->tags[i], tag) != 0)
@@ -343,7 +343,7 @@ contact_remove_tag(struct contact *contact, const char *tag)
 }
 
 static void
-change_tags(struct store *store, struct contact *contact, const json_t *tags,
+change_tags(struct store *store, struct store_contact *contact, const json_t *tags,
             enum tag_change change)
 {
     const json_t *item;
@@ -363,7 +363,7 @@ change_tags(struct store *store, struct contact *contact, const json_t *tags,
 
 /* What only OTHER has goes into CONTACT; OTHER is gone. */
 static void
-contact_merge(struct store *store, struct contact *contact, struct contact *other)
+contact_merge(struct store *store, struct store_contact *contact, struct store_contact *other)
 {
     for (size_t i = 0; i < CONTACT_PROPERTIES; i++)
         if (!contact->properties[i] && other->properties[i])
@@ -377,9 +377,9 @@ contact_merge(struct store *store, struct contact *contact, struct contact *othe
 }
 
 static void
-contact_rename(struct store *store, struct contact *contact, const char *new_email)
+contact_rename(struct store *store, struct store_contact *contact, const char *new_email)
 {
-    struct contact *other = find_email(store, new_email);
+    struct store_contact *other = find_email(store, new_email);
 
     if (other && other != contact)
         contact_merge(store, contact, other);
@@ -390,12 +390,12 @@ contact_rename(struct store *store, struct contact *contact, const char *new_ema
     map_add(&store->contacts, &contact->node, contact->key, strlen(contact->key));
 }
 
-const struct contact *
+const struct store_contact *
 store_identify(struct store *store, const json_t *body)
 {
     const char *email = json_string_value(json_object_get(body, "email"));
     const char *new_email = json_string_value(json_object_get(body, "newEmail"));
-    struct contact *contact;
+    struct store_contact *contact;
     const char *name;
     json_t *value;
 
@@ -423,10 +423,10 @@ store_identify(struct store *store, const json_t *body)
     return contact;
 }
 
-const struct contact *
+const struct store_contact *
 store_track(struct store *store, const char *email, const json_t *body)
 {
-    struct contact *contact = find_email(store, email);
+    struct store_contact *contact = find_email(store, email);
 
     if (!contact)
         return NULL;
@@ -437,7 +437,7 @@ store_track(struct store *store, const char *email, const json_t *body)
 
 /* --- questions --- */
 
-const struct contact *
+const struct store_contact *
 store_find(const struct store *store, const char *email)
 {
     return find_email(store, email);
@@ -449,16 +449,16 @@ store_count(const struct store *store)
     return store->contacts.count;
 }
 
-const struct contact *
-store_next(const struct store *store, const struct contact *contact)
+const struct store_contact *
+store_next(const struct store *store, const struct store_contact *contact)
 {
     const struct list *link = contact ? contact->link.next : store->order.next;
 
-    return link == &store->order ? NULL : CONTAINER_OF(link, struct contact, link);
+    return link == &store->order ? NULL : CONTAINER_OF(link, struct store_contact, link);
 }
 
 bool
-contact_has_tag(const struct contact *contact, const char *tag)
+contact_has_tag(const struct store_contact *contact, const char *tag)
 {
     for (size_t i = 0; i < contact->tag_count; i++)
         if (strcmp(contact->tags[i], tag) == 0)
@@ -467,7 +467,7 @@ contact_has_tag(const struct contact *contact, const char *tag)
 }
 
 const char *
-contact_field(const struct contact *contact, const char *name)
+contact_field(const struct store_contact *contact, const char *name)
 {
     const struct contact_field *field = find_field(contact, name);
 
@@ -492,7 +492,7 @@ add_id(struct buf *buf, const char *name, const void *bytes, size_t len)
 }
 
 void
-contact_write(const struct contact *contact, const char *team_id, struct buf *buf)
+contact_write(const struct store_contact *contact, const char *team_id, struct buf *buf)
 {
     buf_add_char(buf, '{');
     add_id(buf, "encryptedTeamId", team_id, strlen(team_id));

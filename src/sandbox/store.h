@@ -35,7 +35,7 @@ struct contact_field {
 };
 
 /* Read it, never write it: it belongs to the store. */
-struct contact {
+struct store_contact {
     struct map_node node; /* by key */
     struct list link;     /* in the order of creation */
     char *key;            /* the address, lowered */
@@ -51,7 +51,7 @@ struct contact {
 enum tag_change { TAG_ADDED, TAG_REMOVED };
 
 /* Told of every tag that really came or went by a call: what an automation would start on. */
-typedef void store_tag_cb(void *owner, const struct contact *contact, enum tag_change change,
+typedef void store_tag_cb(void *owner, const struct store_contact *contact, enum tag_change change,
                           const char *tag);
 
 struct store;
@@ -66,21 +66,22 @@ int store_check_identify(const json_t *body, size_t max_chars, struct err *err) 
 int store_check_track(const json_t *body, struct err *err) MUSTCHECK;
 
 /* BODY has passed store_check_identify. NULL: the store is full. */
-const struct contact *store_identify(struct store *store, const json_t *body);
+const struct store_contact *store_identify(struct store *store, const json_t *body);
 
 /* BODY has passed store_check_track. NULL: there is no such contact. */
-const struct contact *store_track(struct store *store, const char *email, const json_t *body);
+const struct store_contact *store_track(struct store *store, const char *email, const json_t *body);
 
-const struct contact *store_find(const struct store *store, const char *email); /* or NULL */
+const struct store_contact *store_find(const struct store *store, const char *email); /* or NULL */
 size_t store_count(const struct store *store);
 
 /* Walks the contacts in the order of creation: the first after CONTACT (NULL: of all), or NULL. */
-const struct contact *store_next(const struct store *store, const struct contact *contact);
+const struct store_contact *store_next(const struct store *store,
+                                       const struct store_contact *contact);
 
-bool contact_has_tag(const struct contact *contact, const char *tag);
-const char *contact_field(const struct contact *contact, const char *name); /* or NULL */
+bool contact_has_tag(const struct store_contact *contact, const char *tag);
+const char *contact_field(const struct store_contact *contact, const char *name); /* or NULL */
 
 /* Adds the contact as the API writes it, absent properties left out. */
-void contact_write(const struct contact *contact, const char *team_id, struct buf *buf);
+void contact_write(const struct store_contact *contact, const char *team_id, struct buf *buf);
 
 #endif

@@ -166,7 +166,7 @@ worker_abort_flights(struct worker *worker, const struct kafka_part *part)
     LIST_EACH(node, &worker->flights) {
         struct flight *flight = CONTAINER_OF(node, struct flight, node);
 
-        if (!part || core_job_user(flight->job) == part)
+        if (!part || core_job_is_of(flight->job, part))
             http_abort(worker->http, flight);
     }
 }

@@ -94,6 +94,7 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
     struct core_limits limits = {.retry_min_ms = delivery->retry_min_ms,
                                  .retry_max_ms = delivery->retry_max_ms,
                                  .retry_for_ms = delivery->retry_for_ms,
+                                 .fold = delivery->fold,
                                  .dead_letters = *config->dead_letter.topic != '\0',
                                  .budget = config->dead_letter.budget,
                                  .max_events = delivery->max_pending_events,

@@ -75,6 +75,9 @@ add_calls(const struct worker *worker, struct buf *text)
     for (int i = 0; i < SETTLED_COUNT; i++)
         add_labelled(text, "calls_settled_total", "result", settled[i],
                      (double)worker->counts.settled[i]);
+    add_help(text, "calls_folded_total", "counter",
+             "Calls delivered along with another's request.");
+    add_value(text, "calls_folded_total", (double)gauges.folded);
     add_help(text, "calls_in_flight", "gauge", "Requests on the wire.");
     add_value(text, "calls_in_flight", (double)gauges.in_flight);
     add_help(text, "calls_waiting", "gauge", "Calls that wait to be tried again.");

@@ -16,7 +16,8 @@ WORKER = BUILD / "sendx-worker"
 KAFKA_SETTINGS = {"start": "earliest", "fetch_wait_max_ms": 20, "heartbeat_interval_ms": 200}
 ACCOUNT_SETTINGS = {"name": "main", "api": "v1", "api_key": "${env:SENDX_API_KEY}",
                     "team_id": "${env:SENDX_TEAM_ID}"}
-DELIVERY_SETTINGS = {"retry_min": "20ms", "retry_max": "200ms", "commit_interval": "100ms"}
+DELIVERY_SETTINGS = {"retry_min": "20ms", "retry_max": "200ms", "commit_interval": "100ms",
+                     "fold": "off"}  # tests compare single calls
 DEAD_LETTER_SETTINGS = {"redrive_topic": ""}  # the topic is each test's own
 ADMIN_SETTINGS = {"listen": ""}               # a test that asks gives ANY_PORT
 ANY_PORT = {"listen": "127.0.0.1:0"}

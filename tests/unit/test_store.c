@@ -11,7 +11,8 @@ struct changes {
 };
 
 static void
-note_change(void *owner, const struct contact *contact, enum tag_change change, const char *tag)
+note_change(void *owner, const struct store_contact *contact, enum tag_change change,
+            const char *tag)
 {
     struct changes *changes = owner;
     size_t len = strlen(changes->text);
@@ -21,12 +22,12 @@ note_change(void *owner, const struct contact *contact, enum tag_change change, 
              change == TAG_ADDED ? "+" : "-", tag);
 }
 
-static const struct contact *
+static const struct store_contact *
 identify(struct store *store, const char *text)
 {
     json_t *body = json_loads(text, 0, NULL);
     struct err err = {""};
-    const struct contact *contact;
+    const struct store_contact *contact;
 
     assert_non_null(body);
     if (store_check_identify(body, 0, &err))
@@ -36,12 +37,12 @@ identify(struct store *store, const char *text)
     return contact;
 }
 
-static const struct contact *
+static const struct store_contact *
 track(struct store *store, const char *email, const char *text)
 {
     json_t *body = json_loads(text, 0, NULL);
     struct err err = {""};
-    const struct contact *contact;
+    const struct store_contact *contact;
 
     assert_non_null(body);
     if (store_check_track(body, &err))
@@ -53,7 +54,7 @@ track(struct store *store, const char *email, const char *text)
 
 /* The contact as JSON, without the ids, which are of no importance. Yours. */
 static json_t *
-contact_json(const struct contact *contact)
+contact_json(const struct store_contact *contact)
 {
     struct buf buf;
     json_t *json;
@@ -69,7 +70,7 @@ contact_json(const struct contact *contact)
 }
 
 static void
-assert_contact(const struct contact *contact, const char *wanted_text)
+assert_contact(const struct store_contact *contact, const char *wanted_text)
 {
     json_t *wanted = json_loads(wanted_text, 0, NULL);
     json_t *found;
@@ -164,7 +165,7 @@ static void
 addresses_that_differ_only_in_case_are_one_contact(void **state)
 {
     struct store *store = store_new(NULL, NULL);
-    const struct contact *contact = identify(store, "{\"email\":\"Zo\u00cb@Example.com\"}");
+    const struct store_contact *contact = identify(store, "{\"email\":\"Zo\u00cb@Example.com\"}");
 
     (void)state;
     assert_ptr_equal(identify(store, "{\"email\":\"zo\u00eb@example.COM\"}"), contact);
@@ -360,7 +361,7 @@ static void
 contacts_are_walked_in_the_order_of_creation_and_forgotten_by_a_reset(void **state)
 {
     struct store *store = store_new(NULL, NULL);
-    const struct contact *contact = NULL;
+    const struct store_contact *contact = NULL;
 
     (void)state;
     identify(store, "{\"email\":\"b@example.com\"}");
@@ -544,7 +545,7 @@ random_step(struct rng *rng, struct store *store, json_t *model)
 static void
 assert_like_model(const struct store *store, const json_t *model)
 {
-    const struct contact *contact = NULL;
+    const struct store_contact *contact = NULL;
 
     assert_int_equal(store_count(store), json_object_size(model));
     while ((contact = store_next(store, contact))) {

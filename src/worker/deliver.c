@@ -48,7 +48,8 @@ keep_failed_calls(struct worker *worker, const struct event *record)
     size_t gone;
 
     if (letter_calls_read(record->only_calls, record->only_calls_len, &failed, &err) < 0) {
-        snprintf(worker->mapping.reason, sizeof(worker->mapping.reason), "redrive: %.400s", err.msg);
+        snprintf(worker->mapping.reason, sizeof(worker->mapping.reason), "redrive: %.400s",
+                 err.msg);
         call_list_fini(&worker->mapping.calls);
         return MAP_NOT_RENDERED;
     }

@@ -62,10 +62,13 @@ $(BUILD)/unit/test_kafka: $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge))
 $(BUILD)/unit/test_kafka: LIBS += rdkafka
 $(BUILD)/unit/test_dead_letter: $(addprefix $(BUILD)/src/edge/,dead_letter.o kafka_handle.o kafka_log.o)
 $(BUILD)/unit/test_dead_letter: LIBS += rdkafka
+$(BUILD)/unit/test_kafka_read: $(addprefix $(BUILD)/src/edge/,kafka_read.o kafka_handle.o kafka_log.o)
+$(BUILD)/unit/test_kafka_read: LIBS += rdkafka
 $(BUILD)/unit/test_admin: $(BUILD)/src/edge/admin.o
 $(BUILD)/unit/test_admin: LIBS += libmicrohttpd
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store $(BUILD)/unit/test_fold: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
+$(BUILD)/unit/test_redrive_index: $(BUILD)/src/cmd/redrive_index.o
 $(BUILD)/unit/test_service: $(addprefix $(BUILD)/src/sandbox/,fault.o journal.o service.o store.o text.o)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(call folder,config)

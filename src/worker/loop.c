@@ -109,7 +109,7 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
     worker->signals = signals_open(err);
     worker->rates = xcalloc(config->account_count, sizeof(worker->rates[0]));
     if (*config->dead_letter.topic && *config->dead_letter.redrive_topic)
-        worker->redrive_topic = config->dead_letter.redrive_topic;
+        worker->redrive_topic = xstrdup(config->dead_letter.redrive_topic);
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
     if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
         open_letters(worker, err) || open_admin(worker, err))
@@ -126,6 +126,7 @@ worker_close(struct worker *worker)
     dead_letter_close(worker->letters);
     xfree(worker->gate_reasons);
     xfree(worker->rates);
+    xfree(worker->redrive_topic);
     for (size_t i = 0; worker->http_accounts && i < worker->config->account_count; i++)
         http_account_free(worker->http_accounts[i]);
     xfree(worker->http_accounts);

@@ -1,15 +1,17 @@
 """Redrive: dead letters go back to the workers, each once, in order, and only the calls that failed are sent."""
 
 import json
+import random
 import re
 import signal
+import string
 
 import pytest
 
 from dead_letters import check_letters
 from harness import wait_until
 from redrive import QUICK, Redrive
-from scene import one_call_event
+from scene import ONE_CALL, one_call_event
 from worker import run_command
 
 TWO_RULES = """
@@ -321,3 +323,33 @@ def test_a_kafka_that_is_not_there_is_told(scene):
     done = run_command("redrive", "-c", redrive.config_file(kafka={"bootstrap_servers": "127.0.0.1:1"}))
     assert done.returncode == 1
     assert "kafka does not say which topics there are" in done.stderr and "127.0.0.1:1" in done.stderr, done.stderr
+
+
+def test_a_letter_that_the_topic_does_not_take_stops_the_command_and_nothing_is_half_done(scene):
+    redrive = Redrive(scene, create=False, events=1)
+    scene.kafka.create_topics({redrive.topic: 2}, max_message_bytes=2000)
+    noise = "".join(random.Random(1).choices(string.ascii_letters, k=6000))  # hard to compress
+    redrive.produce_letters([redrive.letter("a@example.com", "e0", 0), redrive.letter("b@example.com", "e1", 1, reason=noise),
+                             redrive.letter("c@example.com", "e2", 2)])
+    said = redrive.run(code=1)
+    assert "does not take a record of this size" in said and "0 of 3 letters went" in said
+    assert redrive.records() == []
+    assert redrive.totals(redrive.run("--limit", "1"))["left for later"] == 2
+    assert [record.place[2] for record in redrive.records()] == [0]
+
+
+def test_the_redrive_topic_counts_for_the_share_of_every_account(scene):
+    """One process has the only partition of the events, at most; all have some of the redrive topic."""
+    redrive = Redrive(scene, partitions=5, events=1)
+    settings = {"account": {"rate_limit": 60.0}, "more_accounts": [{"name": "idle", "rate_limit": 12.0, "base_url": scene.sandbox.base_url()}],
+                "rules": ONE_CALL.replace("@TOPIC@", scene.topic()).replace("topics =", 'account = "main"; topics =')}
+    workers = [redrive.start_worker(f"w{n}", **settings) for n in range(3)]
+
+    def shares(account):
+        return sorted(worker.admin.metrics().value("sendx_worker_account_rate_limit", account=account) for worker in workers)
+    wait_until("a third for each", lambda: all(worker.running() for worker in workers) and
+               [round(share, 3) for share in shares("main")] == [20, 20, 20], show=lambda: f"{shares('main')}")
+    # No rule calls it, but what is redriven may: only the redrive topic counts.
+    assert abs(sum(shares("idle")) - 12) < 0.01 and min(shares("idle")) >= 12 / 5 - 0.01
+    for worker in workers:
+        worker.stop()

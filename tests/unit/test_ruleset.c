@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "rules/spec_hash.h"
 #include "ruleset_unit.h"
 
 static struct spec_pair plan_entries[] = {
@@ -834,6 +835,36 @@ topics_without_end_do_not_fill_the_memory(void **state)
     bench_close(&bench);
 }
 
+static void
+the_hash_of_the_rules_is_that_of_their_texts(void **state)
+{
+    struct spec_rule two[] = {{.name = T("r"), .topics = TOPIC, IDENTIFY(.first_name = T("x"))},
+                              {.name = T("s"), .topics = TOPIC, IDENTIFY(.first_name = T("x"))}};
+    struct spec_pair entries[] = {{.name = T("a"), .value = T("b")}};
+    struct spec_table one[] = {{.name = T("t"), .entries = {true, AT(1), entries, 1}}};
+    struct spec_ruleset spec = {
+        .email = T("${email}"), .tables = one, .table_count = 1, .rules = two, .rule_count = 2};
+    uint64_t hash = spec_hash(&spec);
+
+    (void)state;
+    two[0].at = (struct place){"other.conf", 99};
+    two[0].identify.first_name = (struct spec_text)TL("x", 77);
+    assert_true(spec_hash(&spec) == hash);
+    two[0].identify.first_name.text = "";
+    assert_true(spec_hash(&spec) != hash);
+    two[0].identify.first_name.text = NULL;
+    two[0].identify.last_name = (struct spec_text)T("x");
+    assert_true(spec_hash(&spec) != hash);
+    two[0].identify.first_name.text = "x";
+    two[0].identify.last_name.text = NULL;
+    assert_true(spec_hash(&spec) == hash);
+    entries[0].value.text = "c";
+    assert_true(spec_hash(&spec) != hash);
+    entries[0].value.text = "b";
+    two[1].stop = true;
+    assert_true(spec_hash(&spec) != hash);
+}
+
 int
 main(void)
 {
@@ -869,6 +900,7 @@ main(void)
         cmocka_unit_test(a_rule_that_is_too_late_neither_stops_nor_fails_nor_matches),
         cmocka_unit_test(many_rules_load_and_an_event_meets_those_of_its_topic),
         cmocka_unit_test(topics_without_end_do_not_fill_the_memory),
+        cmocka_unit_test(the_hash_of_the_rules_is_that_of_their_texts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

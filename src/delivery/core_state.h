@@ -121,7 +121,9 @@ struct core_part {
     uint64_t committed_changes, committing_changes; /* of the ledger */
     struct buf text;                                /* metadata of the last commit */
     bool revoked;
-    unsigned unmapped; /* events that may not become dead letters yet: it is not read on */
+    bool doubted;       /* see core_doubt */
+    bool being_assured; /* by the commit that is out */
+    unsigned unmapped;  /* events that may not become dead letters yet: it is not read on */
     int64_t bytes;
     void *user;
     struct core_counts counts;
@@ -159,6 +161,7 @@ struct core {
     size_t events, ready, in_flight, waiting, refused_count, unmapped_count, letter_count;
     int64_t bytes;
     bool commit_out;
+    size_t doubted;  /* parts */
     size_t text_max; /* bytes of metadata that the broker takes */
     uint64_t stuck_round;
 };

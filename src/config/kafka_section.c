@@ -1,5 +1,6 @@
 #include "config/kafka_section.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/nearest.h"
@@ -7,22 +8,24 @@
 #include "config/expand.h"
 
 static const struct kafka_refusal refusals[] = {
-    {"enable.auto.commit", NULL, "the worker commits what is finished, and nothing else does"},
-    {"auto.commit.enable", NULL, "the worker commits what is finished, and nothing else does"},
-    {"auto.commit.interval.ms", NULL, "set delivery.commit_interval"},
-    {"enable.auto.offset.store", NULL,
-     "the worker commits what is finished, and nothing else does"},
-    {"auto.offset.reset", NULL, "set kafka.start"},
-    {"metadata.broker.list", NULL, "set kafka.bootstrap_servers"},
-    {"queued.max.messages.kbytes", NULL, "set delivery.prefetch_bytes"},
+    {"enable.auto.commit", NULL, "the worker commits what is finished, and nothing else does", 0},
+    {"auto.commit.enable", NULL, "the worker commits what is finished, and nothing else does", 0},
+    {"auto.commit.interval.ms", NULL, "set delivery.commit_interval", 0},
+    {"enable.auto.offset.store", NULL, "the worker commits what is finished, and nothing else does",
+     0},
+    {"auto.offset.reset", NULL, "set kafka.start", 0},
+    {"metadata.broker.list", NULL, "set kafka.bootstrap_servers", 0},
+    {"queued.max.messages.kbytes", NULL, "set delivery.prefetch_bytes", 0},
     {"isolation.level", "read_committed",
-     "what an aborted transaction has left behind never happened"},
-    {"enable.partition.eof", NULL, "the worker has no use for the end of a partition"},
+     "what an aborted transaction has left behind never happened", 0},
+    {"enable.partition.eof", NULL, "the worker has no use for the end of a partition", 0},
     {"partition.assignment.strategy", "cooperative-sticky|range",
-     "the worker hands partitions over by one of these"},
+     "the worker hands partitions over by one of these", 0},
+    {"heartbeat.interval.ms", NULL,
+     "after each heartbeat commits wait for a moment, so they need the time between two", 100},
     {"group.protocol", "classic",
-     "handing partitions over without repeats is built on the classic protocol"},
-    {"group.remote.assignor", NULL, "it belongs to group.protocol=consumer, which is refused"},
+     "handing partitions over without repeats is built on the classic protocol", 0},
+    {"group.remote.assignor", NULL, "it belongs to group.protocol=consumer, which is refused", 0},
 };
 
 size_t
@@ -76,6 +79,11 @@ refuse(const struct source_node *node, const struct kafka_property *property,
 
         if (strcmp(refusal->name, property->name) != 0)
             continue;
+        if (refusal->least && strtoll(property->value, NULL, 10) >= refusal->least)
+            return 0;
+        if (refusal->least)
+            return source_error(loader->diag, node, "must be at least %lld: %s",
+                                (long long)refusal->least, refusal->reason);
         if (!refusal->allowed)
             return source_error(loader->diag, node, "is the worker's own: %s", refusal->reason);
         if (is_one_of(property->value, refusal->allowed))

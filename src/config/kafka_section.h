@@ -23,6 +23,7 @@ struct kafka_refusal {
     const char *name;    /* with dots */
     const char *allowed; /* "a|b": values that are not refused; NULL: none */
     const char *reason;  /* and what to do instead */
+    int64_t least;       /* numbers from here on are not refused; 0: none */
 };
 size_t kafka_refusal_count(void);
 const struct kafka_refusal *kafka_refusal_at(size_t i);

@@ -109,6 +109,8 @@ print_refusals(FILE *out)
         fprintf(out, "| `%s` | ", refusal->name);
         if (refusal->allowed)
             print_choices(out, refusal->allowed);
+        else if (refusal->least)
+            fprintf(out, "at least %lld", (long long)refusal->least);
         else
             fprintf(out, "nothing");
         fprintf(out, " | ");

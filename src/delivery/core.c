@@ -121,7 +121,7 @@ start(struct core *core, struct core_account *account, struct core_job *job, int
 struct core_job *
 core_next(struct core *core, int64_t now)
 {
-    for (size_t i = 0; i < core->account_count; i++) {
+    for (size_t i = 0; i < core->account_count && !core->doubted; i++) {
         size_t turn = (core->next_account + i) % core->account_count;
         struct core_account *account = core->accounts[turn];
         struct core_job *job = pick(account, now);

@@ -237,6 +237,11 @@ bool core_part_is_committed(const struct core_part *part); /* as far as it is fi
 size_t core_commit(struct core *core, struct core_offset *offsets, size_t cap);
 void core_committed(struct core *core, bool stored);
 
+/* The parts there are now may be somebody else's by now. Until a commit of each was stored, which
+ * it then says is not so, or they are released, no call starts and no dead letter is written. */
+void core_doubt(struct core *core);
+bool core_is_doubted(const struct core *core);
+
 /* Before core_committed: of the commit that is out, PART's offset was not stored. */
 void core_commit_refused(struct core *core, struct core_part *part);
 

@@ -104,7 +104,11 @@ check_part(const struct core_part *part)
 void
 core_check(const struct core *core)
 {
+    size_t doubted = 0;
+
     LIST_EACH(node, &core->parts) {
         check_part(CONTAINER_OF(node, struct core_part, node));
+        doubted += CONTAINER_OF(node, struct core_part, node)->doubted;
     }
+    assert(doubted == core->doubted);
 }

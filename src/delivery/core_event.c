@@ -345,7 +345,7 @@ next_letter(const struct core *core, int64_t now)
 struct core_event *
 core_letter_next(struct core *core, int64_t now)
 {
-    struct list *node = next_letter(core, now);
+    struct list *node = core->doubted ? NULL : next_letter(core, now);
     struct core_event *event = node ? CONTAINER_OF(node, struct core_event, letter_node) : NULL;
 
     if (!event)

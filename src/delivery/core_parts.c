@@ -313,6 +313,7 @@ core_release(struct core *core, struct core_part *part)
     }
     list_remove(&part->node);
     core->part_count--;
+    core->doubted -= part->doubted;
     xfree(part->past.unfinished);
     buf_fini(&part->text);
     xfree(part);
@@ -323,7 +324,7 @@ core_release(struct core *core, struct core_part *part)
 static bool
 has_moved(const struct core_part *part)
 {
-    return ledger_watermark(&part->ledger) != part->committed ||
+    return part->doubted || ledger_watermark(&part->ledger) != part->committed ||
            (part->bound && part->ledger.changes != part->committed_changes);
 }
 
@@ -396,6 +397,7 @@ core_commit(struct core *core, struct core_offset *offsets, size_t cap)
             continue;
         part->committing = ledger_watermark(&part->ledger);
         part->committing_changes = part->ledger.changes;
+        part->being_assured = part->doubted;
         offsets[count++] = (struct core_offset){
             .user = part->user, .offset = part->committing, .metadata = progress_text(core, part)};
     }
@@ -414,9 +416,30 @@ core_committed(struct core *core, bool stored)
         if (stored && part->committing >= 0) {
             part->committed = part->committing;
             part->committed_changes = part->committing_changes;
+            core->doubted -= part->being_assured;
+            part->doubted &= !part->being_assured;
         }
         part->committing = -1;
+        part->being_assured = false;
     }
+}
+
+void
+core_doubt(struct core *core)
+{
+    core->doubted = core->part_count;
+    LIST_EACH(node, &core->parts) {
+        struct core_part *part = CONTAINER_OF(node, struct core_part, node);
+
+        part->doubted = true;
+        part->being_assured = false; /* that commit was sent before */
+    }
+}
+
+bool
+core_is_doubted(const struct core *core)
+{
+    return core->doubted > 0;
 }
 
 void

@@ -134,7 +134,9 @@ struct core_part {
     uint64_t committed_changes, committing_changes; /* of the ledger */
     struct buf text;                                /* metadata of the last commit */
     bool revoked;
-    unsigned unmapped; /* events that may not become dead letters yet: it is not read on */
+    bool doubted;       /* see core_doubt */
+    bool being_assured; /* by the commit that is out */
+    unsigned unmapped;  /* events that may not become dead letters yet: it is not read on */
     int64_t bytes;
     void *user;
     struct core_counts counts;
@@ -173,6 +175,7 @@ struct core {
     int64_t bytes;
     uint64_t folded; /* calls that were delivered along with another */
     bool commit_out;
+    size_t doubted;  /* parts */
     size_t text_max; /* bytes of metadata that the broker takes */
     uint64_t stuck_round;
 };

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -23,6 +24,16 @@ enum {
 
 /* ---- opening ---- */
 
+static int64_t
+session_timeout_of(const rd_kafka_conf_t *conf)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+
+    rd_kafka_conf_get(conf, "session.timeout.ms", text, &size);
+    return strtoll(text, NULL, 10);
+}
+
 static int
 open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
 {
@@ -37,6 +48,7 @@ open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct
         rd_kafka_conf_destroy(conf);
         return -1;
     }
+    kafka->session_timeout_ms = session_timeout_of(conf);
     kafka_gate_init(&kafka->gate, conf, kafka->fd);
     kafka->rk = kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
     if (!kafka->rk)
@@ -640,6 +652,12 @@ bool
 kafka_is_closed(const struct kafka *kafka)
 {
     return kafka->life == KAFKA_CLOSED && kafka->part_count == 0;
+}
+
+int64_t
+kafka_session_timeout_ms(const struct kafka *kafka)
+{
+    return kafka->session_timeout_ms;
 }
 
 void

@@ -105,6 +105,9 @@ void kafka_release(struct kafka *kafka);
 void kafka_leave(struct kafka *kafka);
 bool kafka_is_closed(const struct kafka *kafka);
 
+/* After so long without a sign of life the group gives a member's partitions to others. */
+int64_t kafka_session_timeout_ms(const struct kafka *kafka);
+
 /* Frees everything; NULL is accepted. Without kafka_leave the group learns of it by the session
  * timeout. */
 void kafka_close(struct kafka *kafka);

@@ -48,6 +48,8 @@ struct kafka {
     struct list fenced;   /* ops->lost was called, and the library does not know better yet */
     size_t part_count;    /* of all four */
 
+    int64_t session_timeout_ms;
+
     bool eager;      /* the group's protocol: assignments are given and taken as a whole */
     bool revoke_due; /* ops->revoked was called, kafka_release was not */
     bool question_out;

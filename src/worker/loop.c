@@ -206,9 +206,11 @@ loop(struct worker *worker)
         [WAIT_ADMIN] = {worker->admin ? admin_fd(worker->admin) : -1, POLLIN, POLLIN}};
 
     while (worker->phase != PHASE_DONE) {
+        int64_t last_ms = worker->now;
         bool more;
 
         worker->now = clock_now_ms();
+        worker_watch_gap(worker, last_ms);
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
         quiet_edges_step(worker, fds);

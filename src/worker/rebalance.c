@@ -105,6 +105,25 @@ worker_commit_step(struct worker *worker)
     return false;
 }
 
+/* A process that was stopped, or whose machine was, may have lost its partitions without knowing
+ * it. Two such gaps one behind the other make less than the session's timeout. */
+enum { GAPS_PER_SESSION = 3 };
+
+void
+worker_watch_gap(struct worker *worker, int64_t last_ms)
+{
+    int64_t gap_ms = worker->now - last_ms;
+
+    if (gap_ms <= kafka_session_timeout_ms(worker->kafka) / GAPS_PER_SESSION ||
+        !core_parts(worker->core, NULL, 0))
+        return;
+    log_warning("worker.gap", log_int("ms", gap_ms),
+                log_text("effect", "no call starts until a commit shows that the partitions are "
+                                   "still this process's"));
+    core_doubt(worker->core);
+    worker->commit_next_ms = worker->now;
+}
+
 /* ---- partitions ---- */
 
 static void

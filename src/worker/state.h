@@ -113,6 +113,7 @@ extern const struct admin_ops worker_admin_ops;
 extern const struct kafka_ops worker_kafka_ops;
 void worker_stop(struct worker *worker, const char *why);
 bool worker_commit_step(struct worker *worker); /* true: everything that can be is committed */
+void worker_watch_gap(struct worker *worker, int64_t last_ms); /* of the turn before */
 void worker_rebalance_step(struct worker *worker);
 int64_t worker_rebalance_deadline(const struct worker *worker);
 

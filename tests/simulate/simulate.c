@@ -22,6 +22,8 @@
  * - Progress: what a stored commit says, offset and text together, is what is finished by a model
  * of its own, no more, and no less unless the text had to be cut.
  *
+ * - Gaps: after one no call starts before a commit that was sent since is answered.
+ *
  * - Repeats: after a crash or a loss what a stored commit says is not sent again, and neither is
  *   anything that stands before an event of the same contact that is not; nothing else is ever sent
  *   twice.
@@ -120,8 +122,9 @@ struct sim_worker {
     bool hit_deadline;
     int64_t max_events, max_bytes;
     int64_t not_before_ms[ACCOUNTS]; /* the latest Retry-After it was given */
+    bool is_unsure;                  /* of its partitions, after a gap */
     /* the commit that is out */
-    bool commit_out, commit_fails;
+    bool commit_out, commit_fails, commit_assures;
     int64_t commit_due_ms, commit_next_ms;
     int64_t commit_offsets[PARTITIONS_MAX];
     char commit_texts[PARTITIONS_MAX][PROGRESS_TEXT_MAX];
@@ -639,6 +642,8 @@ worker_send(struct sim_worker *worker)
         sscanf(from->rule, "%d %d %d", &flight.partition, &flight.event, &flight.call);
         flight.creates = from->kind == CALL_IDENTIFY && call_of(&flight)->unknown;
         check_sending(&flight, worker);
+        if (worker->is_unsure)
+            VIOLATION("a call starts after a gap before a commit was answered");
         answer(&flight);
         call_of(&flight)->sent = true;
         sim.calls_sent++;
@@ -814,6 +819,7 @@ commit_start(struct sim_worker *worker)
     if (!count)
         return;
     worker->commit_out = true;
+    worker->commit_assures = true;
     worker->commit_fails = sim.faults && chance(10);
     worker->commit_due_ms = sim.now + 1 + pick(50);
     worker->commit_next_ms = sim.now + 1 + pick(300);
@@ -834,6 +840,7 @@ commit_answer(struct sim_worker *worker)
             worker->commit_fails = true; /* the broker fences a member that lost it */
     }
     core_committed(worker->core, !worker->commit_fails);
+    worker->is_unsure &= worker->commit_fails || !worker->commit_assures;
 }
 
 /* What a stored commit does not say to be finished may come again. */
@@ -852,6 +859,7 @@ give_up(struct sim_worker *worker, int p)
     core_release(worker->core, worker->parts[p]);
     worker->parts[p] = NULL;
     worker->leaving[p] = false;
+    worker->is_unsure &= core_is_doubted(worker->core);
     if (worker->commit_out && worker->commit_offsets[p] >= 0)
         worker->commit_fails = true; /* of a generation that is over: the broker refuses it */
     sim.partitions[p].owner = -1;
@@ -1033,6 +1041,15 @@ lose_partitions(struct sim_worker *worker)
     }
 }
 
+/* A gap: it cannot know whether its partitions are its own. */
+static void
+doubt(struct sim_worker *worker)
+{
+    core_doubt(worker->core);
+    worker->is_unsure = core_is_doubted(worker->core);
+    worker->commit_assures = false;
+}
+
 /* ---- a run ---- */
 
 static void
@@ -1044,6 +1061,8 @@ disturb(void)
         worker_die(worker);
     else if (chance(20))
         lose_partitions(worker);
+    else if (chance(10))
+        doubt(worker);
     else if (chance(10) && worker->hand_over != COMMITTING)
         revoke_start(worker, true);
     for (int p = 0; p < sim.partition_count; p++) {

@@ -308,6 +308,40 @@ an_offset_that_was_refused_alone_is_committed_again(void **state)
     core_committed(fixture->core, true);
 }
 
+static void
+after_a_gap_no_call_starts_before_a_commit_was_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_offset offsets[4];
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    open_event(fixture, fixture->part, "b@example.com", NULL);
+    deliver(fixture, 0, "a@example.com");
+    assert_int_equal(core_commit(fixture->core, offsets, 4), 1);
+    core_doubt(fixture->core);
+    expect_nothing(fixture);
+    core_committed(fixture->core, true); /* it was sent before */
+    expect_nothing(fixture);
+    assert_int_equal(core_commit(fixture->core, offsets, 4), 1);
+    core_committed(fixture->core, false);
+    expect_nothing(fixture);
+    assert_int_equal(core_commit(fixture->core, offsets, 4), 1);
+    core_committed(fixture->core, true);
+    deliver(fixture, 1, "b@example.com");
+}
+
+static void
+after_a_gap_what_is_released_is_in_nobodys_way(void **state)
+{
+    struct fixture *fixture = *state;
+
+    core_doubt(fixture->core);
+    core_release(fixture->core, fixture->part);
+    fixture->part = core_assign(fixture->core, 0, 0, fixture);
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    deliver(fixture, 0, "a@example.com");
+}
+
 #define BOUND(test) cmocka_unit_test_setup_teardown(test, set_up_bound, tear_down)
 
 int
@@ -325,6 +359,8 @@ main(void)
         BOUND(a_part_that_comes_with_a_full_text_is_read_on),
         BOUND(texts_that_are_too_long_for_the_broker_are_halved),
         BOUND(an_offset_that_was_refused_alone_is_committed_again),
+        BOUND(after_a_gap_no_call_starts_before_a_commit_was_stored),
+        BOUND(after_a_gap_what_is_released_is_in_nobodys_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

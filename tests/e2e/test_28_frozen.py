@@ -1,0 +1,35 @@
+"""A process that is stopped for longer than the session's timeout, while another gets its partitions, and goes
+on: it sends nothing of what it had in hand."""
+
+import signal
+
+from harness import wait_until
+
+EVENTS = 3000
+
+
+def test_a_process_that_was_frozen_sends_nothing_for_partitions_that_another_has(scene):
+    scene.create_topics(events=4)
+    records, expected = scene.one_call_history(events=EVENTS, contacts=300, partitions=4)
+    scene.produce(records)
+    settings = {"kafka": {"session_timeout_ms": 3000}, "delivery": {"commit_interval": "50ms"},
+                "account": {"max_in_flight": 8}}
+    slow = scene.sandbox.fault(action="delay", delay_ms=40)
+    frozen = scene.start_worker("frozen", **settings)
+    wait_until("it to have begun, and committed", lambda: frozen.check_running() or any(scene.committed().values()),
+               show=frozen.log_text)
+    frozen.send(signal.SIGSTOP)
+    wait_until("its calls to be answered", lambda: not scene.sandbox.stats()["open"])
+    assert scene.sandbox.fault_hits(slow) < EVENTS * 2 // 3, "too quick for this test: nothing was left in hand"
+    scene.sandbox.end_faults()
+    heir = scene.start_worker("heir", **settings)
+    scene.wait_until_finished(heir)
+    last = scene.sandbox.last_seq()
+    frozen.send(signal.SIGCONT)
+    frozen.wait_for("worker.gap")
+    frozen.wait_for("partition.lost", count=4)
+    frozen.wait_for("partition.assigned", count=5)  # it is a member again, so what it had in hand is decided
+    heir.stop()
+    frozen.stop()
+    assert scene.sandbox.last_seq() == last, f"sent after the freeze: {scene.sandbox.requests(last)[:3]}"
+    scene.check_delivered_with_repeats(expected, restarts=1)

@@ -39,11 +39,12 @@ static const struct command commands[] = {
              "A comment \"lint: allow NAME\" in the line, or alone in the line before it, "
              "takes it back. Exit status: 0 no error, 1 warnings with --strict, 2 errors."},
     {.name = "config",
-     .arguments = "-c FILE | --reference",
+     .arguments = "-c FILE | --reference | --rules-reference",
      .doc = "print what is in force, secrets masked",
      .run = cmd_config,
      .options = {OPTION_CONFIG,
-                 {"--reference", "print the documentation of all settings, in Markdown"}}},
+                 {"--reference", "print the documentation of all settings, in Markdown"},
+                 {"--rules-reference", "print that of the filters and of the warnings of check"}}},
     {.name = "call",
      .arguments = "-c FILE [--account NAME] identify JSON | track --email EMAIL [--add TAG]... "
                   "[--remove TAG]...",

@@ -18,7 +18,7 @@ check_secret(const struct source_node *node, const char *path, struct diag *diag
     if (node->type != SOURCE_TEXT || !*node->text || strstr(node->text, "${env:") ||
         strstr(node->text, "${file:"))
         return;
-    diag_lint(diag, "secret-in-file", node->at,
+    diag_lint(diag, CONFIG_SECRET_IN_FILE, node->at,
               "%s: the secret itself is in the file, for everyone to see who can read it; write "
               "\"${env:NAME}\", or \"${file:PATH}\"",
               path);

@@ -136,8 +136,7 @@ golden: all ## golden tests only: messages and outputs as they are kept in tests
 	@tests/golden/run $(BUILD)
 
 docs: all ## write the documents that are made from tables; golden says when that is due
-	@$(BUILD)/sendx-worker config --reference >docs/configuration.md
-	@$(BUILD)/sendx-worker manual >docs/sendx-worker.1
+	@tests/golden/run --documents $(BUILD)
 
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)

@@ -1,4 +1,4 @@
-/* sendx-worker config: what is in force; with --reference, the documentation of all settings. */
+/* sendx-worker config: what is in force; with an option, documentation from tables. */
 #include <getopt.h>
 
 #include "cmd/cmd.h"
@@ -9,10 +9,11 @@ cmd_config(int argc, char **argv)
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"reference", no_argument, NULL, 'r'},
+        {"rules-reference", no_argument, NULL, 'u'},
         {0},
     };
     const char *file = NULL;
-    bool reference = false;
+    bool reference = false, rules_reference = false;
     struct config *config;
     int c;
 
@@ -21,6 +22,8 @@ cmd_config(int argc, char **argv)
             file = optarg;
         else if (c == 'r')
             reference = true;
+        else if (c == 'u')
+            rules_reference = true;
         else
             return cmd_usage("config", NULL);
     }
@@ -28,6 +31,10 @@ cmd_config(int argc, char **argv)
         return cmd_usage("config", "\"%s\" is one argument too many", argv[optind]);
     if (reference) {
         config_print_reference(stdout);
+        return CMD_OK;
+    }
+    if (rules_reference) {
+        config_print_rules_reference(stdout);
         return CMD_OK;
     }
     if (!file)

@@ -81,11 +81,12 @@ static const struct command commands[] = {
          "Exit status: 0 all tests passed or were updated, 1 a test failed, 2 the "
          "configuration, the command line or a file of tests is wrong; then none is run."},
     {.name = "config",
-     .arguments = "-c FILE | --reference",
+     .arguments = "-c FILE | --reference | --rules-reference",
      .doc = "print what is in force, secrets masked",
      .run = cmd_config,
      .options = {OPTION_CONFIG,
-                 {"--reference", "print the documentation of all settings, in Markdown"}}},
+                 {"--reference", "print the documentation of all settings, in Markdown"},
+                 {"--rules-reference", "print that of the filters and of the warnings of check"}}},
     {.name = "call",
      .arguments = "-c FILE [--account NAME] identify JSON | track --email EMAIL [--add TAG]... "
                   "[--remove TAG]...",

@@ -15,6 +15,8 @@
 #include "sendx/account.h"
 #include "sendx/fold.h"
 
+#define CONFIG_SECRET_IN_FILE "secret-in-file" /* the name of a lint */
+
 enum kafka_start { KAFKA_START_EARLIEST, KAFKA_START_LATEST, KAFKA_START_TIME };
 
 /* A librdkafka property, its name with dots. */
@@ -91,5 +93,9 @@ void config_print(const struct config *config, FILE *out);
 
 /* The reference of all options as Markdown: docs/configuration.md. */
 void config_print_reference(FILE *out);
+
+/* The tables of filters and of lints as Markdown, each between the marks that it has in
+ * docs/rules.md. */
+void config_print_rules_reference(FILE *out);
 
 #endif

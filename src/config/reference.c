@@ -5,6 +5,9 @@
 #include "config/kafka_section.h"
 #include "config/option.h"
 #include "config/rule_table.h"
+#include "config/scan.h"
+#include "rules/filter.h"
+#include "rules/lint.h"
 
 static const char intro[] =
     "# Configuration\n"
@@ -166,4 +169,55 @@ config_print_reference(FILE *out)
         "required.",
         rule_identify_settings);
     print_settings(out, "### track\n\nA call without any tag is not sent.", rule_track_settings);
+}
+
+static void
+print_code(FILE *out, const char *before, const char *after)
+{
+    fputc('`', out);
+    print_cell(out, before);
+    print_cell(out, after);
+    fputs("` |", out);
+}
+
+static void
+print_filter(FILE *out, const struct filter *filter)
+{
+    fprintf(out, "| ");
+    print_code(out, filter->name, filter->args_doc);
+    fprintf(out, " %s | ", filter->scope == FILTER_EACH ? "each" : "");
+    print_cell(out, filter->doc);
+    fprintf(out, " | ");
+    print_code(out, filter->example, "");
+    fputc(' ', out);
+    print_code(out, filter->result, "");
+    fputc('\n', out);
+}
+
+static void
+print_lint(FILE *out, const char *name, const char *doc)
+{
+    fprintf(out, "| ");
+    print_code(out, name, "");
+    fputc(' ', out);
+    print_cell(out, doc);
+    fprintf(out, " |\n");
+}
+
+void
+config_print_rules_reference(FILE *out)
+{
+    fprintf(out,
+            "<!-- filters -->\n| Filter | each | | Example | Value |\n|---|---|---|---|---|\n");
+    for (size_t i = 0; i < filter_count(); i++)
+        print_filter(out, filter_at(i));
+    fprintf(out, "<!-- /filters -->\n<!-- lints -->\n| Name | What it has found |\n|---|---|\n");
+    for (int i = 0; i < LINT_COUNT; i++)
+        print_lint(out, lint_name((enum lint)i), lint_doc((enum lint)i));
+    print_lint(out, SCAN_COMMA_MISSING,
+               "two texts side by side in a list, which are read as one: `[ \"a\" \"b\" ]`");
+    print_lint(out, CONFIG_SECRET_IN_FILE,
+               "a key, token or password that stands in the file itself, not by `${env:NAME}` or "
+               "`${file:PATH}`");
+    fprintf(out, "<!-- /lints -->\n");
 }

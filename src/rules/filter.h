@@ -52,7 +52,8 @@ struct filter {
     } scope;
     filter_fn *fn;
     const char *doc;
-    const char *example, *result; /* an expression, and its value as JSON */
+    const char *example, *result; /* an expression, and its value as JSON; the table plan_tag has
+                                   * "paid user" for "pro" */
 };
 
 /* NULL when there is no such filter. */

@@ -242,6 +242,17 @@ find_added_too(const struct lint_state *state, const struct lint_rule *rule,
     buf_fini(&room);
 }
 
+/* Whether EXPR may be an empty text. What a group of an expression finds rarely is, and cannot be
+ * told: nothing is said of it. */
+static bool
+may_be_empty(const struct expr *expr, const struct foresight *sight)
+{
+    if (expr->kind == EXPR_FILTERED &&
+        !strcmp(expr->filters[expr->count - 1].filter->name, "match"))
+        return false;
+    return (foresee(expr, sight) & FORESEE_EMPTY) != 0;
+}
+
 static void
 find_empty_part(const struct lint_state *state, const struct lint_rule *rule,
                 const struct lint_text *text)
@@ -253,7 +264,7 @@ find_empty_part(const struct lint_state *state, const struct lint_rule *rule,
     for (size_t i = 0; text->template.count > 1 && i < text->template.count; i++) {
         const struct template_part *part = &text->template.parts[i];
 
-        if (!part->expr || !(foresee(part->expr, &sight) & FORESEE_EMPTY))
+        if (!part->expr || !may_be_empty(part->expr, &sight))
             continue;
         lint_say(state, LINT_PART_MAY_BE_EMPTY, rule, text,
                  "${%.*s} may be an empty text, and then half a tag is left; end it with "

@@ -132,11 +132,12 @@ def test_the_values_in_the_reference_of_rules_are_right(scene):
     examples = dict(marked(path, "example"))
     pairs = [re.split(r"\s+→\s+", line) for name, text in marked(path, "example") if name == "expressions"
              for line in text.splitlines()]
-    pairs += [(row["example"], row["value"]) for row in filters_of_source() if row["example"]]
+    pairs += [(row["example"], row["value"]) for row in filters_of_source()]
     fields = ", ".join(f'({literal(f"n{n}")}, {literal("${[" + expression + "] | json}")})'
                        for n, (expression, _) in enumerate(pairs))
     scene.create_topics(events=1)
-    rules = (f'rules: ( {{ name = "examples"; topics = [ {literal(scene.topic())} ];\n'
+    rules = (f'tables: {{ plan_tag = ( ("pro", "paid user") ); }};\n'
+             f'rules: ( {{ name = "examples"; topics = [ {literal(scene.topic())} ];\n'
              f'  identify: {{ email = "ada@example.com"; customFields = ( {fields} ); }}; }} );')
     scene.produce([(0, None, examples["event"].encode())])
     worker = scene.start_worker(rules=rules)

@@ -503,6 +503,152 @@ what_elements_share_is_found_beside_the_item(void **state)
         "track {" WHO ",\"addTags\":[\"1:b:k\",\"hidden\"]}");
 }
 
+/* Sentences that are easily taken for granted */
+
+static void
+a_number_that_no_double_holds_is_refused(void **state)
+{
+    static const struct lab_case refused[] = {
+        {"1e400", "no double holds this number", NULL},
+        {"-1e400", "no double holds this number", NULL},
+        {"a | match('x')", "put brackets around", NULL},
+        {"a | table(b)", "the name of a table is quoted text", NULL},
+        {"a | date(b)", "the format of a date is quoted text", NULL},
+        {"a | date('%Y', b)", "an offset is quoted text", NULL},
+        {"a | match(b)", "the regular expression is quoted text", NULL},
+        {"a | lower(1)", "wrong number of arguments", NULL},
+        {"a not contains b", "goes with \"in\" only", NULL},
+    };
+
+    (void)state;
+    REFUSE(refused);
+    bench_expect_rule(RULE(TRACK(.add_tags = TEXTS(T("${x}")))), "{" WHO ",\"x\":1e308}",
+                      "track {" WHO ",\"addTags\":[\"1e+308\"]}");
+    bench_expect_rule(RULE(.stop = true), "{\"x\":1e400}",
+                      "not_json: not JSON: a number no double holds, near byte 10");
+}
+
+static void
+an_email_that_is_null_does_not_fall_back_to_another(void **state)
+{
+    struct spec_rule rule = {.email = T("rule@example.com"),
+                             .identify = {.present = true, .at = AT(5), .email = T("${own}")},
+                             TRACK(.add_tags = TEXTS(T("x")))};
+
+    (void)state;
+    bench_expect_rule(rule, "{\"own\":\"own@example.com\"}",
+                      "identify {\"email\":\"own@example.com\"} "
+                      "track {\"email\":\"rule@example.com\",\"addTags\":[\"x\"]}");
+    bench_expect_rule(rule, "{}",
+                      "not_rendered: rule \"r\": identify.email: is null or empty, and there is "
+                      "nobody to send to; see without_email");
+    rule.without_email = WITHOUT_EMAIL_SKIP;
+    bench_expect_rule(rule, "{}", "no_call");
+}
+
+static void
+a_rule_without_an_email_counts_as_matched_and_stops(void **state)
+{
+    struct spec_rule rules[] = {{.name = T("first"),
+                                 .topics = TOPIC,
+                                 .email = T("${user}"),
+                                 .without_email = WITHOUT_EMAIL_SKIP,
+                                 .stop = true,
+                                 TRACK(.add_tags = TEXTS(T("first")))},
+                                {.name = T("second"),
+                                 .topics = TOPIC,
+                                 .email = T("a@example.com"),
+                                 TRACK(.add_tags = TEXTS(T("second")))}};
+    struct spec_ruleset spec = {.rules = rules, .rule_count = 2};
+
+    (void)state;
+    bench_expect(&spec, "{}", "no_call");
+    rules[0].stop = false;
+    bench_expect(&spec, "{}", "track {" WHO ",\"addTags\":[\"second\"]}");
+}
+
+static void
+an_identify_goes_first_though_its_track_is_written_first(void **state)
+{
+    struct spec_rule rule = {
+        .identify = {.present = true, .at = AT(9), .first_name = TL("A", 9)},
+        .track = {.present = true, .at = AT(5), .add_tags = TEXTS(TL("x", 6), TL("${list}", 7))}};
+
+    (void)state;
+    bench_expect_rule(rule, "{" WHO ",\"list\":[]}",
+                      "identify {" WHO ",\"firstName\":\"A\"} track {" WHO ",\"addTags\":[\"x\"]}");
+    /* The first reason is that of what is written first. */
+    rule.identify.first_name.text = "${list}";
+    bench_expect_rule(rule, "{" WHO ",\"list\":[{}]}",
+                      "not_rendered: rule \"r\": track.addTags[1]: is an object where a tag must "
+                      "be");
+}
+
+static void
+an_empty_field_is_left_out_and_so_is_a_null_one(void **state)
+{
+    (void)state;
+    bench_expect_rule(
+        RULE(IDENTIFY(.custom_fields =
+                          PAIRS({T("A"), T("${empty}")}, {T("B"), T("")}, {T("C"), T("${null}")},
+                                {T("D"), T("${zero}")}, {T("E"), T("${empty}${empty}")}))),
+        "{" WHO ",\"empty\":\"\",\"zero\":0}", "identify {" WHO ",\"customFields\":{\"D\":\"0\"}}");
+}
+
+static void
+an_empty_array_is_no_text_and_no_tag(void **state)
+{
+    (void)state;
+    bench_expect_rule(RULE(IDENTIFY(.company = T("${none}"))), "{" WHO ",\"none\":[]}",
+                      "not_rendered: rule \"r\": identify.company: is an array or an object where "
+                      "text must be");
+    bench_expect_rule(RULE(IDENTIFY(.tags = TEXTS(T("x ${none}")))), "{" WHO ",\"none\":[]}",
+                      "not_rendered: rule \"r\": identify.tags[0]: an array or object stands where "
+                      "text must be");
+    bench_expect_rule(RULE(IDENTIFY(.tags = TEXTS(T("${none}")))), "{" WHO ",\"none\":[]}",
+                      "identify {" WHO "}");
+}
+
+static void
+a_rule_that_is_not_enabled_is_checked(void **state)
+{
+    (void)state;
+    bench_refuse_rule(RULE(.disabled = true, .when = T("a ==")), "expected a value");
+    bench_refuse_rule(RULE(.disabled = true, TRACK(.add_tags = TEXTS(T("${a | lowr}")))),
+                      "did you mean \"lower\"?");
+}
+
+static void
+the_root_leaves_payload_and_metadata_as_they_are(void **state)
+{
+    (void)state;
+    bench_expect_rule(RULE(.root = T("@headers"), .when = T("kind"), .stop = true), "{" WHO "}",
+                      "no_match");
+    bench_expect_rule(RULE(.root = T("data"), .email = T("${@payload.email}"),
+                           TRACK(.add_tags = TEXTS(T("${x}"), T("${@root.x}"), T("${@payload.x}"),
+                                                   T("${@topic}"), T("${data.x}")))),
+                      "{" WHO ",\"x\":\"outer\",\"data\":{\"x\":\"inner\"}}",
+                      "track {" WHO ",\"addTags\":[\"inner\",\"outer\",\"t\"]}");
+    bench_expect_rule(RULE(.root = T("data"), .stop = true), "{\"data\":false}", "no_call");
+    bench_expect_rule(RULE(.root = T("data"), .stop = true), "{\"data\":null}", "no_match");
+}
+
+static void
+default_of_null_makes_an_empty_text_null(void **state)
+{
+    static const struct lab_case cases[] = {
+        {"'' | default(null)", "null", NULL},
+        {"none | default(null)", "null", NULL},
+        {"b | default(null)", "\"Text\"", NULL},
+        {"(nil ?? '') | default(null)", "null", NULL},
+    };
+
+    (void)state;
+    RUN(cases, EVENT);
+    bench_expect_rule(RULE(TRACK(.add_tags = TEXTS(T("x"), T("source: ${s | default(null)}")))),
+                      "{" WHO ",\"s\":\"\"}", "track {" WHO ",\"addTags\":[\"x\"]}");
+}
+
 int
 main(void)
 {
@@ -521,6 +667,15 @@ main(void)
         cmocka_unit_test(a_rule_that_is_not_enabled_stops_nothing),
         cmocka_unit_test(a_field_may_look_like_an_increment_but_not_begin_like_one),
         cmocka_unit_test(what_elements_share_is_found_beside_the_item),
+        cmocka_unit_test(a_number_that_no_double_holds_is_refused),
+        cmocka_unit_test(an_email_that_is_null_does_not_fall_back_to_another),
+        cmocka_unit_test(a_rule_without_an_email_counts_as_matched_and_stops),
+        cmocka_unit_test(an_identify_goes_first_though_its_track_is_written_first),
+        cmocka_unit_test(an_empty_field_is_left_out_and_so_is_a_null_one),
+        cmocka_unit_test(an_empty_array_is_no_text_and_no_tag),
+        cmocka_unit_test(a_rule_that_is_not_enabled_is_checked),
+        cmocka_unit_test(the_root_leaves_payload_and_metadata_as_they_are),
+        cmocka_unit_test(default_of_null_makes_an_empty_text_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

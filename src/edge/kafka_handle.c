@@ -44,6 +44,18 @@ static const struct property consumer_fixed[] = {
     {"auto.offset.reset", "error"},
 };
 
+/* The library wants a group for every consumer; without a subscription it never joins it. */
+static const struct property reader_fixed[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "earliest"},
+    {"enable.partition.eof", "true"},
+    {"isolation.level", "read_committed"},
+    {"queued.min.messages", "10000"},
+    {"queued.max.messages.kbytes", "32768"},
+    {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the end keeps the next place waiting */
+};
+
 static int
 set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
 {
@@ -156,6 +168,20 @@ kafka_producer_conf(const struct kafka_config *config, struct err *err)
         return NULL;
     }
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+    return conf;
+}
+
+rd_kafka_conf_t *
+kafka_reader_conf(const struct kafka_config *config, struct err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    if (set_table(conf, defaults, ARRAY_LEN(defaults), err) < 0 ||
+        set_user(conf, config, err) < 0 || set(conf, "group.id", config->group_id, err) < 0 ||
+        set_table(conf, reader_fixed, ARRAY_LEN(reader_fixed), err) < 0) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
     return conf;
 }
 

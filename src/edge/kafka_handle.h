@@ -21,6 +21,9 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_config *config, int64_t 
 /* For the handle that asks questions. */
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_config *config, struct err *err) MUSTCHECK;
 
+/* For the handle of a reader that is no member of any group (edge/kafka_read). */
+rd_kafka_conf_t *kafka_reader_conf(const struct kafka_config *config, struct err *err) MUSTCHECK;
+
 /* Consumes *CONF, also on error. */
 rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t **conf,
                              struct err *err) MUSTCHECK;

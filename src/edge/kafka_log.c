@@ -59,16 +59,13 @@ say(enum log_level level, const char *event, struct log_field what, const char *
 }
 
 void
-kafka_log_line(struct kafka_log *log, rd_kafka_event_t *event, int64_t now)
+kafka_log_text(struct kafka_log *log, int syslog_level, const char *facility, const char *text,
+               int64_t now)
 {
-    const char *facility, *text;
-    int syslog_level;
     enum log_level level;
     uint64_t hash;
     int64_t kept_back = 0;
 
-    if (rd_kafka_event_log(event, &facility, &text, &syslog_level) != 0)
-        return;
     /* Both handles get all properties, so each is warned of those that only the other one uses. */
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this"))
         return;
@@ -82,6 +79,16 @@ kafka_log_line(struct kafka_log *log, rd_kafka_event_t *event, int64_t now)
     if (level > LOG_DEBUG && !log_limit_pass(limit_of(log, hash), now, &kept_back))
         return;
     say(level, "kafka.log", log_text("facility", facility), text, kept_back);
+}
+
+void
+kafka_log_line(struct kafka_log *log, rd_kafka_event_t *event, int64_t now)
+{
+    const char *facility, *text;
+    int syslog_level;
+
+    if (rd_kafka_event_log(event, &facility, &text, &syslog_level) == 0)
+        kafka_log_text(log, syslog_level, facility, text, now);
 }
 
 void

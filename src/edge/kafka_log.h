@@ -29,7 +29,11 @@ struct kafka_log {
 
 void kafka_log_init(struct kafka_log *log, bool quiet);
 
-/* An event of type LOG, as `kafka.log`. */
+/* What the library's log callback was given, as `kafka.log`. */
+void kafka_log_text(struct kafka_log *log, int syslog_level, const char *facility, const char *text,
+                    int64_t now);
+
+/* The same of an event of type LOG. */
 void kafka_log_line(struct kafka_log *log, rd_kafka_event_t *event, int64_t now);
 
 /* As `kafka.error`. Errors of the library itself (code below 0) are told apart by code only, those

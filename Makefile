@@ -69,6 +69,9 @@ $(BUILD)/unit/test_admin: LIBS += libmicrohttpd
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store $(BUILD)/unit/test_fold: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_redrive_index: $(BUILD)/src/cmd/redrive_index.o
+$(BUILD)/unit/test_json_text: $(BUILD)/src/cmd/json_text.o
+$(BUILD)/unit/test_rule_tests: $(addprefix $(BUILD)/src/cmd/,call_text.o contact_json.o json_text.o record_json.o \
+                                        test_diff.o test_file.o test_update.o)
 $(BUILD)/unit/test_service: $(addprefix $(BUILD)/src/sandbox/,fault.o journal.o service.o store.o text.o)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(call folder,config)
@@ -126,7 +129,7 @@ acceptance: ## the long forms of the failure tests, about half an hour; results 
 	@$(MAKE) --no-print-directory all
 	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini
 
-check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, unit, golden, simulation, format
+check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, examples, unit, golden, simulation, format
 	@tests/check $(BUILD)
 
 unit: $(UNIT) ## unit tests only

@@ -77,6 +77,7 @@ explain_event(struct session *session, const struct event *event)
 static int
 refuse_line(const struct session *session, const char *why)
 {
+    fflush(stdout);
     fprintf(stderr, "sendx-worker explain: %s:%zu: %s\n", session->source, session->line, why);
     return CMD_WRONG;
 }

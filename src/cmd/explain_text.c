@@ -73,11 +73,10 @@ is_plain_truth(const struct trace_part *part)
     return !strcmp(part->value.text, part->holds ? "true" : "false");
 }
 
+/* That the part is true or false, and what it saw. */
 static void
-print_part(const struct page *page, int indent, const char *label, const struct trace_part *part)
+print_truth(const struct page *page, int indent, const struct trace_part *part)
 {
-    start_line(page, indent, label);
-    print_raw(page, part->text, part->text_len);
     paint(page, part->holds ? GOOD : BAD);
     if (part->is_compare || is_plain_truth(part))
         fprintf(page->out, " is %s", part->holds ? "true" : "false");
@@ -94,8 +93,11 @@ print_parts(const struct page *page, int indent, const struct trace_element *ele
 {
     const struct trace_part *part = element->parts;
 
-    for (; part; part = part->next)
-        print_part(page, indent, part == element->parts ? "because" : "and", part);
+    for (; part; part = part->next) {
+        start_line(page, indent, part == element->parts ? "because" : "and");
+        print_raw(page, part->text, part->text_len);
+        print_truth(page, indent, part);
+    }
     if (element->parts_cut) {
         start_line(page, indent, "and");
         fputs("…\n", page->out);
@@ -103,14 +105,20 @@ print_parts(const struct page *page, int indent, const struct trace_element *ele
 }
 
 static void
-print_when(const struct page *page, int indent, const struct rule *rule,
+print_when(const struct page *page, int indent, const struct expr *when,
            const struct trace_element *element)
 {
+    const struct trace_part *part = element->parts;
+
     if (!element->has_when)
         return;
     start_line(page, indent, "when");
-    print_raw(page, rule->when->text, rule->when->len);
-    print_painted(page, FAINT, element->result == RULE_NOT_MATCHED ? "" : "  (true)");
+    print_raw(page, when->text, when->len);
+    if (part && part->text_len == when->len) {
+        print_truth(page, indent, part); /* the part is the whole */
+        return;
+    }
+    print_painted(page, FAINT, part ? "" : " is true");
     fputc('\n', page->out);
     print_parts(page, indent, element);
 }
@@ -138,6 +146,8 @@ is_lone_path(const struct template *template)
 static const char *
 empty_reason(const struct trace_setting *setting)
 {
+    if (setting->setting->target == SETTING_EMAIL)
+        return setting->outcome == TRACE_NULL ? "null" : "empty";
     if (setting->outcome == TRACE_NULL)
         return setting->setting->template->count > 1 ? "left out: a part is null"
                                                      : "left out: null";
@@ -174,17 +184,18 @@ print_setting(const struct page *page, int indent, const struct trace_setting *s
 static void
 print_drop(const struct page *page, int indent, const struct trace_drop *drop)
 {
-    start_line(page, indent, drop->removed ? "track.removeTags" : "");
-    fprintf(page->out, "%s is left out: ", drop->tag.text);
-    fputs(drop->removed ? "the call adds it, or removes it already\n" : "the call has it already\n",
-          page->out);
+    const char *label = drop->call == CALL_IDENTIFY ? "identify.tags" : "track.addTags";
+
+    start_line(page, indent, drop->removed ? "track.removeTags" : label);
+    fprintf(page->out, "%s is left out: the call %s\n", drop->tag.text,
+            drop->removed ? "adds it, or removes it already" : "has it already");
 }
 
 static void
 print_element_body(const struct page *page, int indent, const struct rule *rule,
                    const struct trace_element *element)
 {
-    print_when(page, indent, rule, element);
+    print_when(page, indent, rule->when, element);
     for (const struct trace_setting *set = element->settings; set; set = set->next)
         print_setting(page, indent, set);
     for (const struct trace_drop *drop = element->dropped; drop; drop = drop->next)
@@ -231,8 +242,13 @@ print_result(const struct page *page, const struct trace_rule *rule)
     paint(page, PLAIN);
     if (rule->stopped_by)
         fprintf(page->out, ", rule \"%s\" matched and has stop = true", rule->stopped_by->name);
-    if (rule->rule->for_each && rule->element_count)
-        fprintf(page->out, " for %zu of %zu elements", rule->matched_count, rule->element_count);
+    if (!rule->rule->for_each || !rule->element_count)
+        return;
+    if (rule->matched_count)
+        fprintf(page->out, " for %zu of", rule->matched_count);
+    else
+        fputs(" for any of", page->out);
+    fprintf(page->out, " %zu element%s", rule->element_count, rule->element_count == 1 ? "" : "s");
 }
 
 static void
@@ -496,8 +512,10 @@ explanation_print(const struct explanation *explanation, FILE *out)
         if (rule->result != RULE_OTHER_TOPIC)
             print_rule(&page, explanation, rule);
     }
-    if (is_read)
+    if (is_read) {
         print_others(&page, explanation);
+        fputc('\n', out);
+    }
     print_outcome(&page, explanation);
     if (trace_is_cut(explanation->trace))
         fputs("  (The event is large: not everything that was read is shown.)\n", out);

@@ -70,9 +70,9 @@ static const struct command commands[] = {
                  {"PATH", "a file of tests, or a folder with such *.json files"}},
      .more =
          "A file holds an array of tests: {\"name\", \"topic\", \"event\" or \"payload\" (as "
-         "text), \"expect\": [call, …] or \"error\": \"text in the reason\"}, and where needed "
+         "text), \"expect\": [call, ...] or \"error\": \"text in the reason\"}, and where needed "
          "\"key\", \"headers\", \"timestamp\" and \"now\", the last two as milliseconds or ISO "
-         "times. A call is {\"identify\": {…}} or {\"track\": {\"email\", \"addTags\", "
+         "times. A call is {\"identify\": {...}} or {\"track\": {\"email\", \"addTags\", "
          "\"removeTags\"}}, with \"rule\" and \"account\" where they matter. The order of calls "
          "counts, that of tags does not. Without \"now\" the event is a new one, "
          "whatever its timestamp.\n\n"

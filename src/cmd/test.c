@@ -159,14 +159,19 @@ print_verdict(const char *verdict, const struct run *run, const struct test_file
 }
 
 static void
-print_why(const struct run *run)
+print_why(const struct run *run, const struct rule_test *test)
 {
+    bool is_read = false;
+
     for (size_t i = 0; i < ruleset_rule_count(run->config->rules); i++) {
         const struct trace_rule *rule = trace_rule(run->trace, i);
 
+        is_read |= rule->result != RULE_OTHER_TOPIC;
         if (rule->result != RULE_OTHER_TOPIC && !rule_result_is_match(rule->result))
             explanation_print_why(rule, "# ", stdout);
     }
+    if (!is_read)
+        printf("# no rule reads the topic %s\n", test->record.event.topic);
 }
 
 static void
@@ -174,19 +179,17 @@ print_difference(const struct run *run, const struct test_file *file, const stru
                  enum map_outcome outcome)
 {
     printf("# %s:%u: expected -, got +\n", file->path, test_file_line(file, test));
-    if (test->error && is_failure(outcome)) {
-        printf("# -  error with: %s\n# +  error: %s\n", test->error, run->mapping.reason);
-    } else if (test->error) {
-        printf("# -  error with: %s\n", test->error);
-        test_print_diff(run->config, &(struct call_list){0}, &run->mapping.calls, "# ", stdout);
-    } else if (is_failure(outcome)) {
-        test_print_diff(run->config, &test->expected, &(struct call_list){0}, "# ", stdout);
-        printf("# +  error: %s\n", run->mapping.reason);
-    } else {
-        test_print_diff(run->config, &test->expected, &run->mapping.calls, "# ", stdout);
-    }
+    if (test->error)
+        printf("# -  an error with: %s\n", test->error);
+    else if (!test->expected.count)
+        printf("# -  no call\n");
+    test_print_diff(run->config, &test->expected, &run->mapping.calls, "# ", stdout);
+    if (is_failure(outcome))
+        printf("# +  an error: %s\n", run->mapping.reason);
+    else if (!run->mapping.calls.count)
+        printf("# +  no call\n");
     if (!is_failure(outcome))
-        print_why(run);
+        print_why(run, test);
 }
 
 /* Without "now" an event is as young as its timestamp says. */

@@ -7,8 +7,7 @@
 #include "cmd/test_file.h"
 
 enum {
-    LINES_MAX = 20000,
-    CELLS_MAX = 4 * 1000 * 1000 /* of the table that finds common lines */
+    CELLS_MAX = 4 * 1000 * 1000 /* of the table that finds what is common */
 };
 
 struct line_list {
@@ -118,37 +117,18 @@ add_body(struct line_list *lines, const struct call *call)
 /* NAMED: which of rule and account are shown. */
 static void
 add_call(struct line_list *lines, const struct config *config, const struct call *call,
-         size_t number, const struct call *named)
+         const struct call *named)
 {
     struct buf head;
 
     buf_init(&head, 64 << 10);
-    buf_printf(&head, "  %zu. %s", number, call_kind_name(call->kind));
+    buf_printf(&head, "  %s", call_kind_name(call->kind));
     if (*named->rule)
         buf_printf(&head, " from rule \"%s\"", call->rule);
     if (named->account != TEST_ANY_ACCOUNT)
         buf_printf(&head, " to account \"%s\"", config->accounts[call->account].name);
     add_line(lines, buf_steal(&head));
     add_body(lines, call);
-}
-
-static void
-add_calls(struct line_list *lines, const struct config *config, const struct call_list *calls,
-          const struct call_list *expected)
-{
-    static const struct call none = {.rule = "", .account = TEST_ANY_ACCOUNT};
-
-    for (size_t i = 0; i < calls->count && lines->count < LINES_MAX; i++) {
-        const struct call *named = &none;
-
-        if (i < expected->count)
-            named = expected->items[i];
-        else if (expected->count == 0)
-            named = calls->items[i];
-        add_call(lines, config, calls->items[i], i + 1, named);
-    }
-    if (!calls->count)
-        add_line(lines, xstrdup("  no call"));
 }
 
 static bool
@@ -182,24 +162,32 @@ test_calls_agree(const struct call_list *expected, const struct call_list *got)
     return true;
 }
 
-/* The difference */
+/* The difference of two rows of things, lines of a call or whole calls, by the longest row that
+ * both have in common. */
 
-/* cells[i * (b + 1) + j]: how many lines the tails from A's I and B's J on have in common. NULL
- * when there are too many. */
+typedef bool same_fn(const void *a, const void *b);
+
+struct row {
+    const void *const *items;
+    size_t count;
+};
+
+/* cells[i * (b + 1) + j]: how much the tails from A's I and B's J on have in common. NULL when
+ * there is too much to look at. */
 static unsigned *
-find_common(const struct line_list *a, const struct line_list *b)
+find_common(struct row a, struct row b, same_fn *same)
 {
-    size_t width = b->count + 1;
+    size_t width = b.count + 1;
     unsigned *cells;
 
-    if ((a->count + 1) * width > CELLS_MAX)
+    if ((a.count + 1) * width > CELLS_MAX)
         return NULL;
-    cells = xcalloc((a->count + 1) * width, sizeof(cells[0]));
-    for (size_t i = a->count; i-- > 0;) {
-        for (size_t j = b->count; j-- > 0;) {
+    cells = xcalloc((a.count + 1) * width, sizeof(cells[0]));
+    for (size_t i = a.count; i-- > 0;) {
+        for (size_t j = b.count; j-- > 0;) {
             unsigned down = cells[(i + 1) * width + j], right = cells[i * width + j + 1];
 
-            if (!strcmp(a->items[i], b->items[j]))
+            if (same(a.items[i], b.items[j]))
                 cells[i * width + j] = cells[(i + 1) * width + j + 1] + 1;
             else
                 cells[i * width + j] = down > right ? down : right;
@@ -208,46 +196,108 @@ find_common(const struct line_list *a, const struct line_list *b)
     return cells;
 }
 
-static void
-print_line(FILE *out, const char *indent, char sign, const char *line)
+/* What comes next: ' ' when both have it, '-' what only A has, '+' what only B has; '\0' at the
+ * end. */
+static char
+next_sign(struct row a, struct row b, const unsigned *cells, same_fn *same, size_t i, size_t j)
 {
-    fprintf(out, "%s%c", indent, sign);
+    size_t width = b.count + 1;
+
+    if (i == a.count)
+        return j < b.count ? '+' : '\0';
+    if (j == b.count)
+        return '-';
+    if (!cells)
+        return '-';
+    if (same(a.items[i], b.items[j]))
+        return ' ';
+    return cells[(i + 1) * width + j] >= cells[i * width + j + 1] ? '-' : '+';
+}
+
+static bool
+same_line(const void *a, const void *b)
+{
+    return !strcmp(a, b);
+}
+
+/* Whether two calls are about the same, so that the lines tell what differs. */
+static bool
+same_purpose(const void *a, const void *b)
+{
+    const struct call *x = a, *y = b;
+
+    return x->kind == y->kind && !strcmp(call_email(x), call_email(y));
+}
+
+/* Where a difference is printed. */
+struct page {
+    const struct config *config;
+    const char *indent;
+    FILE *out;
+};
+
+static void
+print_line(const struct page *page, char sign, const char *line)
+{
+    fprintf(page->out, "%s%c", page->indent, sign);
     for (; *line; line++)
-        fputc((unsigned char)*line < ' ' || *line == 0x7f ? ' ' : *line, out);
-    fputc('\n', out);
+        fputc((unsigned char)*line < ' ' || *line == 0x7f ? ' ' : *line, page->out);
+    fputc('\n', page->out);
 }
 
 static void
-print_lines(const struct line_list *a, const struct line_list *b, const char *indent, FILE *out)
+print_pair(const struct page *page, const struct call *expected, const struct call *got)
 {
-    unsigned *cells = find_common(a, b);
-    size_t width = b->count + 1, i = 0, j = 0;
+    struct line_list of_a = {0}, of_b = {0};
+    struct row a, b;
+    size_t i = 0, j = 0;
+    unsigned *cells;
+    char sign;
 
-    while (i < a->count || j < b->count) {
-        bool more_a = i < a->count, more_b = j < b->count;
-
-        if (cells && more_a && more_b && !strcmp(a->items[i], b->items[j])) {
-            print_line(out, indent, ' ', a->items[i++]);
-            j++;
-        } else if (more_a &&
-                   (!more_b || !cells || cells[(i + 1) * width + j] >= cells[i * width + j + 1])) {
-            print_line(out, indent, '-', a->items[i++]);
-        } else {
-            print_line(out, indent, '+', b->items[j++]);
-        }
+    add_call(&of_a, page->config, expected, expected);
+    add_call(&of_b, page->config, got, expected);
+    a = (struct row){(const void *const *)of_a.items, of_a.count};
+    b = (struct row){(const void *const *)of_b.items, of_b.count};
+    cells = find_common(a, b, same_line);
+    while ((sign = next_sign(a, b, cells, same_line, i, j))) {
+        print_line(page, sign, sign == '+' ? of_b.items[j] : of_a.items[i]);
+        i += sign != '+';
+        j += sign != '-';
     }
     xfree(cells);
+    free_lines(&of_a);
+    free_lines(&of_b);
+}
+
+static void
+print_whole(const struct page *page, char sign, const struct call *call)
+{
+    struct line_list lines = {0};
+
+    add_call(&lines, page->config, call, call);
+    for (size_t i = 0; i < lines.count; i++)
+        print_line(page, sign, lines.items[i]);
+    free_lines(&lines);
 }
 
 void
 test_print_diff(const struct config *config, const struct call_list *expected,
                 const struct call_list *got, const char *indent, FILE *out)
 {
-    struct line_list a = {0}, b = {0};
+    struct page page = {.config = config, .indent = indent, .out = out};
+    struct row a = {(const void *const *)expected->items, expected->count};
+    struct row b = {(const void *const *)got->items, got->count};
+    unsigned *cells = find_common(a, b, same_purpose);
+    size_t i = 0, j = 0;
+    char sign;
 
-    add_calls(&a, config, expected, expected);
-    add_calls(&b, config, got, expected);
-    print_lines(&a, &b, indent, out);
-    free_lines(&a);
-    free_lines(&b);
+    while ((sign = next_sign(a, b, cells, same_purpose, i, j))) {
+        if (sign == ' ')
+            print_pair(&page, expected->items[i], got->items[j]);
+        else
+            print_whole(&page, sign, sign == '+' ? got->items[j] : expected->items[i]);
+        i += sign != '+';
+        j += sign != '-';
+    }
+    xfree(cells);
 }

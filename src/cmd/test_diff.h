@@ -14,7 +14,7 @@
 bool test_calls_agree(const struct call_list *expected, const struct call_list *got);
 
 /* Prints both as one text, a "-" before what was expected only, a "+" before what came only. Each
- * line begins with INDENT. */
+ * line begins with INDENT. Nothing where both are empty. */
 void test_print_diff(const struct config *config, const struct call_list *expected,
                      const struct call_list *got, const char *indent, FILE *out);
 

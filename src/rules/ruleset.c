@@ -428,16 +428,27 @@ ruleset_map(struct ruleset *rules, const struct event *event, int64_t wall_ms,
     return outcome;
 }
 
+static bool
+reads_topic(const struct ruleset *rules, const struct rule *rule, const char *name)
+{
+    for (size_t i = 0; i < rule->topic_count; i++) {
+        if (topic_matches(&rules->topics[rule->topics[i]], name))
+            return true;
+    }
+    return false;
+}
+
 enum map_outcome
 ruleset_map_traced(struct ruleset *rules, const struct event *event, int64_t wall_ms,
                    struct trace *trace, struct mapping *mapping)
 {
-    const struct topic_rules *met = rules_of_topic(rules, event->topic);
     enum map_outcome outcome;
 
     trace_start(trace, &rules->renderer.eval);
-    for (size_t i = 0; i < met->count; i++)
-        trace_met(trace, met->rules[i]);
+    for (size_t i = 0; i < rules->rule_count; i++) {
+        if (reads_topic(rules, &rules->rules[i], event->topic))
+            trace_met(trace, &rules->rules[i]);
+    }
     rules->renderer.trace = trace;
     outcome = ruleset_map(rules, event, wall_ms, mapping);
     rules->renderer.trace = NULL;

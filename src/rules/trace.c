@@ -405,7 +405,7 @@ trace_start(struct trace *trace, struct eval *eval)
     for (size_t i = 0; i < count; i++) {
         struct trace_rule *item = &trace->items[i];
 
-        item->result = item->rule->enabled ? RULE_OTHER_TOPIC : RULE_DISABLED;
+        item->result = RULE_OTHER_TOPIC;
         item->stopped_by = NULL;
         item->element_count = item->matched_count = 0;
         item->elements = NULL;
@@ -422,7 +422,7 @@ trace_done(struct trace *trace)
 void
 trace_met(struct trace *trace, const struct rule *rule)
 {
-    find_rule(trace, rule)->result = RULE_NOT_REACHED;
+    find_rule(trace, rule)->result = rule->enabled ? RULE_NOT_REACHED : RULE_DISABLED;
 }
 
 void

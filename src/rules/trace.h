@@ -115,7 +115,8 @@ bool trace_entry_used(const struct trace *trace, const struct table_entry *entry
 void trace_start(struct trace *trace, struct eval *eval);
 void trace_done(struct trace *trace);
 
-void trace_met(struct trace *trace, const struct rule *rule); /* it reads the event's topic */
+/* RULE reads the event's topic. */
+void trace_met(struct trace *trace, const struct rule *rule);
 void trace_stopped(struct trace *trace, const struct rule *by);
 
 void trace_rule_start(struct trace *trace, const struct rule *rule);

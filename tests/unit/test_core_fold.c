@@ -235,7 +235,7 @@ open_in_another_part(struct fixture *fixture, const char *tag)
     struct core_part *other = core_assign(fixture->core, 0, 0, &fixture->now);
     struct call *call = call_of("a@example.com", NULL);
     struct event record = record_at(0);
-    struct core_event *event = core_open(fixture->core, other, &record);
+    struct core_event *event = core_open(fixture->core, other, record.offset, &record);
 
     add_tag(call, &call->identify.tags, tag);
     core_add(fixture->core, event, &call);

@@ -225,7 +225,7 @@ answer_assignment(struct kafka *kafka)
     rd_kafka_topic_partition_list_destroy(none);
 }
 
-/* Where nothing was committed, reading begins as configured. */
+/* Where nothing was committed, reading begins as configured. -1: not all could be found out. */
 static int
 find_starts(struct kafka *kafka, struct err *err)
 {
@@ -234,12 +234,12 @@ find_starts(struct kafka *kafka, struct err *err)
     int result = 0;
 
     LIST_EACH(node, &kafka->asking) {
-        if (!is_known(part_of(node)))
+        if (!is_known(part_of(node)) && !part_of(node)->unanswered)
             add_to(partitions, part_of(node));
     }
     if (partitions->cnt > 0)
         result = kafka_ask_start(kafka->ask, kafka->start, kafka->start_ms, partitions, err);
-    for (int i = 0; result == 0 && i < partitions->cnt; i++)
+    for (int i = 0; i < partitions->cnt; i++)
         find(&kafka->asking, partitions->elems[i].topic, partitions->elems[i].partition)->offset =
             partitions->elems[i].offset;
     rd_kafka_topic_partition_list_destroy(partitions);
@@ -258,6 +258,8 @@ take_committed(struct kafka *kafka, const rd_kafka_topic_partition_list_t *parti
 
         if (from->err && !error)
             error = from->err;
+        if (part)
+            part->unanswered = from->err != RD_KAFKA_RESP_ERR_NO_ERROR;
         if (!part || from->err || from->offset < 0)
             continue;
         part->offset = part->committed = from->offset;
@@ -281,7 +283,7 @@ on_answer(void *arg, const rd_kafka_topic_partition_list_t *partitions, const ch
     code = error ? RD_KAFKA_RESP_ERR_NO_ERROR : take_committed(kafka, partitions);
     if (error || code)
         ask_later(kafka, "committed offsets", error ? error : rd_kafka_err2str(code));
-    else if (find_starts(kafka, &err) < 0)
+    if (!error && find_starts(kafka, &err) < 0)
         ask_later(kafka, "start offsets", err.msg);
     assign_known(kafka);
 }
@@ -382,6 +384,7 @@ report_lost(struct kafka *kafka)
     LIST_EACH(node, &kafka->reading)
         move(part_of(node), &kafka->revoking);
     kafka->revoke_due = false;
+    kafka->commit_stale = true;
     if (list_is_empty(&kafka->revoking))
         return;
     log_parts("partition.lost", &kafka->revoking);
@@ -532,6 +535,7 @@ kafka_release(struct kafka *kafka)
     if (!kafka->revoke_due)
         return;
     kafka->revoke_due = false;
+    kafka->commit_stale = true;
     log_parts("partition.released", &kafka->revoking);
     if (kafka->life == KAFKA_MEMBER)
         kafka_gate_expect(&kafka->gate, kafka->now_ms);

@@ -260,6 +260,17 @@ send_commit(struct kafka *kafka)
     rd_kafka_topic_partition_list_destroy(some);
 }
 
+/* The next part of a commit. The gate is closed for a moment after each heartbeat. */
+static void
+go_on_committing(struct kafka *kafka)
+{
+    kafka->commit_waits = !kafka->commit_stale && !gate_is_open(kafka);
+    if (kafka->commit_stale)
+        kafka->commit_refused = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    else if (!kafka->commit_waits)
+        send_commit(kafka);
+}
+
 /* Whether it is about one partition, whatever the others are. */
 static bool
 is_of_a_partition(rd_kafka_resp_err_t error)
@@ -326,6 +337,7 @@ end_commit(struct kafka *kafka, rd_kafka_resp_err_t error)
     if (!error && failed == (size_t)commit->cnt)
         error = first;
     kafka->commit = NULL;
+    kafka->commit_waits = false;
     rd_kafka_topic_partition_list_destroy(commit);
     kafka->ops.committed(kafka->arg, answer_of(error), error ? NULL : refused, error ? 0 : count);
     xfree(refused);
@@ -346,7 +358,7 @@ commit_done(struct kafka *kafka, rd_kafka_resp_err_t error)
     }
     if (error && kafka->commit_len > 1) {
         kafka->commit_len = 1;
-        send_commit(kafka);
+        go_on_committing(kafka);
         return;
     }
     for (int i = 0; i < kafka->commit_len; i++)
@@ -354,7 +366,7 @@ commit_done(struct kafka *kafka, rd_kafka_resp_err_t error)
     kafka->commit_at += kafka->commit_len;
     kafka->commit_len = 1;
     if (kafka->commit_at < kafka->commit->cnt)
-        send_commit(kafka);
+        go_on_committing(kafka);
     else
         end_commit(kafka, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
@@ -598,6 +610,8 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
         look_again(kafka);
     kafka->gate_due_ms =
         kafka->life == KAFKA_MEMBER ? kafka_gate_step(&kafka->gate, kafka->rk, now) : CLOCK_NEVER;
+    if (kafka->commit_waits)
+        go_on_committing(kafka);
     kafka->records_left = hand_over_some(kafka, record_budget);
 }
 
@@ -636,6 +650,7 @@ kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_t cou
     kafka->commit_at = 0;
     kafka->commit_len = kafka->commit->cnt ? kafka->commit->cnt : 1;
     add_offsets(kafka->commit, offsets, count, true);
+    kafka->commit_stale = false;
     send_commit(kafka);
 }
 

@@ -227,21 +227,75 @@ fill_with_ends(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partition
     return result;
 }
 
-int
-kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
-                rd_kafka_topic_partition_list_t *partitions, struct err *err)
+static bool
+has_leader(const struct rd_kafka_metadata *metadata, const char *topic, int32_t partition)
+{
+    for (int t = 0; t < metadata->topic_cnt; t++) {
+        const struct rd_kafka_metadata_topic *of = &metadata->topics[t];
+
+        for (int i = 0; strcmp(of->topic, topic) == 0 && i < of->partition_cnt; i++) {
+            if (of->partitions[i].id == partition)
+                return of->partitions[i].leader >= 0;
+        }
+    }
+    return false;
+}
+
+/* Those of PARTITIONS that have a leader; yours to destroy. NULL when nobody says. The library
+ * waits for the leaders of all before it asks the first. */
+static rd_kafka_topic_partition_list_t *
+those_with_leader(struct kafka_ask *ask, const rd_kafka_topic_partition_list_t *partitions)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_partition_list_t *some;
+
+    if (rd_kafka_metadata(ask->rk, 1, NULL, &metadata, METADATA_TIMEOUT_MS) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        return NULL;
+    some = rd_kafka_topic_partition_list_new(partitions->cnt);
+    for (int i = 0; i < partitions->cnt; i++) {
+        const rd_kafka_topic_partition_t *from = &partitions->elems[i];
+
+        if (has_leader(metadata, from->topic, from->partition))
+            rd_kafka_topic_partition_list_add(some, from->topic, from->partition);
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return some;
+}
+
+static int
+find_starts(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
+            rd_kafka_topic_partition_list_t *partitions, struct err *err)
 {
     int64_t at = start == KAFKA_START_TIME ? start_ms : RD_KAFKA_OFFSET_END;
 
     if (start == KAFKA_START_EARLIEST)
         at = RD_KAFKA_OFFSET_BEGINNING;
-    if (offsets_at(ask, at, partitions, err) < 0)
+    if (partitions->cnt && offsets_at(ask, at, partitions, err) < 0)
         return -1;
-    if (start == KAFKA_START_TIME && fill_with_ends(ask, partitions, err) < 0)
-        return -1;
+    return start == KAFKA_START_TIME ? fill_with_ends(ask, partitions, err) : 0;
+}
+
+int
+kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
+                rd_kafka_topic_partition_list_t *partitions, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *some = those_with_leader(ask, partitions);
+    int result = 0;
+
     for (int i = 0; i < partitions->cnt; i++)
+        partitions->elems[i].offset = -1;
+    if (!some)
+        return err_set(err, "no broker tells the topics' partitions");
+    if (find_starts(ask, start, start_ms, some, err) < 0)
+        result = -1;
+    for (int i = 0; result == 0 && i < some->cnt; i++)
+        rd_kafka_topic_partition_list_set_offset(partitions, some->elems[i].topic,
+                                                 some->elems[i].partition, some->elems[i].offset);
+    rd_kafka_topic_partition_list_destroy(some);
+    for (int i = 0; result == 0 && i < partitions->cnt; i++)
         if (partitions->elems[i].offset < 0)
-            return err_set(err, "no offset for partition %d of %s", partitions->elems[i].partition,
-                           partitions->elems[i].topic);
-    return 0;
+            result = err_set(err, "partition %d of %s has no leader now",
+                             partitions->elems[i].partition, partitions->elems[i].topic);
+    return result;
 }

@@ -41,9 +41,10 @@ void kafka_ask_committed(struct kafka_ask *ask, const rd_kafka_topic_partition_l
 /* Calls ANSWER when there is one. True when it stopped at its budget with work left. */
 bool kafka_ask_step(struct kafka_ask *ask, int64_t now, kafka_ask_answer *answer, void *arg);
 
-/* Sets each offset to where reading begins when nothing was committed; -1 when not all could be
- * found out. A time after the last record means the end. Blocks, as a rule for milliseconds, at
- * most for four seconds. */
+/* Sets each offset to where reading begins when nothing was committed, or to -1 where that could
+ * not be found out, which is an error: a partition without a leader, as a rule, which keeps no
+ * other one waiting. A time after the last record means the end. Blocks, as a rule for
+ * milliseconds, at most for seven seconds. */
 int kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
                     rd_kafka_topic_partition_list_t *partitions, struct err *err) MUSTCHECK;
 

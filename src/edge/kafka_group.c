@@ -241,13 +241,14 @@ find_starts_of(struct kafka *kafka, bool late, struct err *err)
     int result = 0;
 
     LIST_EACH(node, &kafka->asking) {
-        if (!is_known(part_of(node)) && is_late(kafka, part_of(node)) == late)
+        if (!is_known(part_of(node)) && !part_of(node)->unanswered &&
+            is_late(kafka, part_of(node)) == late)
             add_to(partitions, part_of(node));
     }
     if (partitions->cnt > 0)
         result = kafka_ask_start(kafka->ask, late ? KAFKA_START_EARLIEST : kafka->start,
                                  kafka->start_ms, partitions, err);
-    for (int i = 0; result == 0 && i < partitions->cnt; i++)
+    for (int i = 0; i < partitions->cnt; i++)
         find(&kafka->asking, partitions->elems[i].topic, partitions->elems[i].partition)->offset =
             partitions->elems[i].offset;
     rd_kafka_topic_partition_list_destroy(partitions);
@@ -255,11 +256,14 @@ find_starts_of(struct kafka *kafka, bool late, struct err *err)
 }
 
 /* Where nothing was committed, reading begins as configured; nothing of a topic that was made while
- * everything ran is passed over. */
+ * everything ran is passed over. -1: not all could be found out. */
 static int
 find_starts(struct kafka *kafka, struct err *err)
 {
-    return find_starts_of(kafka, true, err) < 0 ? -1 : find_starts_of(kafka, false, err);
+    int late = find_starts_of(kafka, true, err);
+    int others = find_starts_of(kafka, false, err);
+
+    return late < 0 || others < 0 ? -1 : 0;
 }
 
 /* 0, or the first error of a partition. */
@@ -274,6 +278,8 @@ take_committed(struct kafka *kafka, const rd_kafka_topic_partition_list_t *parti
 
         if (from->err && !error)
             error = from->err;
+        if (part)
+            part->unanswered = from->err != RD_KAFKA_RESP_ERR_NO_ERROR;
         if (!part || from->err || from->offset < 0)
             continue;
         part->offset = part->committed = from->offset;
@@ -297,7 +303,7 @@ on_answer(void *arg, const rd_kafka_topic_partition_list_t *partitions, const ch
     code = error ? RD_KAFKA_RESP_ERR_NO_ERROR : take_committed(kafka, partitions);
     if (error || code)
         ask_later(kafka, "committed offsets", error ? error : rd_kafka_err2str(code));
-    else if (find_starts(kafka, &err) < 0)
+    if (!error && find_starts(kafka, &err) < 0)
         ask_later(kafka, "start offsets", err.msg);
     assign_known(kafka);
 }
@@ -398,6 +404,7 @@ report_lost(struct kafka *kafka)
     LIST_EACH(node, &kafka->reading)
         move(part_of(node), &kafka->revoking);
     kafka->revoke_due = false;
+    kafka->commit_stale = true;
     if (list_is_empty(&kafka->revoking))
         return;
     log_parts("partition.lost", &kafka->revoking);
@@ -548,6 +555,7 @@ kafka_release(struct kafka *kafka)
     if (!kafka->revoke_due)
         return;
     kafka->revoke_due = false;
+    kafka->commit_stale = true;
     log_parts("partition.released", &kafka->revoking);
     if (kafka->life == KAFKA_MEMBER)
         kafka_gate_expect(&kafka->gate, kafka->now_ms);

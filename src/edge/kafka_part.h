@@ -33,6 +33,7 @@ struct kafka_part {
     int64_t next;             /* offsets below were handed over already */
     bool dry;                 /* the queue was empty when last looked at */
     bool stopped;             /* not read any more */
+    bool unanswered;          /* it could not be said what is committed */
     bool assigned;            /* it is in the library's assignment */
     bool gone;                /* fenced, and revoked before */
     bool commit_fails;        /* its last commit did, by itself */

@@ -64,6 +64,8 @@ struct kafka {
      * sent together; COMMIT_LEN of them from COMMIT_AT on are sent now. */
     rd_kafka_topic_partition_list_t *commit;
     int commit_at, commit_len;
+    bool commit_waits; /* for the gate to open */
+    bool commit_stale; /* partitions have gone since it began: the rest is not sent */
     struct log_limit commit_lines;
     rd_kafka_resp_err_t commit_refused; /* at once; to be reported by the next step */
 

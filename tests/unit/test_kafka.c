@@ -449,7 +449,7 @@ commit(struct member *member, int32_t number, int64_t offset, const char *metada
 /* They join together, before the first test. */
 static struct member *reader, *latest, *timely, *unlucky, *asking;
 static struct member *first, *second, *eager, *eager_second; /* two groups of two */
-static struct member *fenced, *fenced_second, *apart;
+static struct member *fenced, *fenced_second, *apart, *leaderless;
 
 static void
 refuse_questions(struct cluster *cluster, size_t count)
@@ -483,6 +483,8 @@ set_up(void **state)
     topic_create(&main_cluster, "eager", 2);
     topic_create(&main_cluster, "fenced", 4);
     topic_create(&main_cluster, "apart", 2);
+    topic_create(&main_cluster, "leaderless", 2);
+    rd_kafka_mock_partition_set_leader(main_cluster.mock, "leaderless", 1, -1);
     topic_create(&faulty_cluster, "unlucky", 2);
     topic_create(&mute_cluster, "asked", 2);
     produce_full(&main_cluster, "read", 0, "ada", "{\"n\":1}", 1700000000123, "greeting");
@@ -503,6 +505,7 @@ set_up(void **state)
     first = join(&main_cluster, "shared", "shared", KAFKA_START_EARLIEST);
     eager = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
     fenced = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
+    leaderless = join(&main_cluster, "leaderless", "leaderless", KAFKA_START_EARLIEST);
     apart = join(&main_cluster, "apart", "apart", KAFKA_START_EARLIEST);
     asking = join(&mute_cluster, "asking", "asked", KAFKA_START_EARLIEST);
     unlucky = join(&faulty_cluster, "unlucky", "unlucky", KAFKA_START_EARLIEST);
@@ -782,6 +785,17 @@ an_eager_group_gives_and_takes_everything(void **state)
 }
 
 static void
+a_partition_without_a_leader_keeps_no_other_waiting(void **state)
+{
+    (void)state;
+    wait_until("one partition", has_parts, leaderless, 1);
+    assert_int_equal(kafka_part_number(leaderless->parts[0]), 0);
+    rd_kafka_mock_partition_set_leader(main_cluster.mock, "leaderless", 1, 1);
+    wait_until("the other one", has_parts, leaderless, 2);
+    leave(leaderless);
+}
+
+static void
 where_one_partition_of_a_commit_fails_each_is_sent_by_itself(void **state)
 {
     static const rd_kafka_resp_err_t passing[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 0,
@@ -888,6 +902,7 @@ main(void)
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
         cmocka_unit_test(a_lost_assignment_is_reported_and_the_member_comes_back),
         cmocka_unit_test(leaving_with_a_question_open_is_done_at_once),
+        cmocka_unit_test(a_partition_without_a_leader_keeps_no_other_waiting),
         cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),

@@ -141,6 +141,7 @@ struct settlement {
     bool congestion;       /* 429, 503 or a timeout */
     int64_t not_before_ms; /* Retry-After, absolute; 0: none */
     const char *reason;    /* for people, masked; copied where it is kept */
+    bool aborted;          /* broken off by us: no failure of the account */
 };
 
 /*      id, name, what core_settle did with the call */

@@ -30,7 +30,8 @@ tell_gate(struct core *core, struct core_job *job, const struct settlement *sett
                                .started_ms = job->started_ms,
                                .not_before_ms = settlement->not_before_ms,
                                .retrying = job->retrying,
-                               .probe = job->probe};
+                               .probe = job->probe,
+                               .aborted = settlement->aborted};
 
     gate_done(&core_account_of(core, job->call->account)->gate, &reply, &core->rng, now);
     job->probe = false;

@@ -206,6 +206,10 @@ gate_done(struct gate *gate, const struct gate_reply *reply, struct rng *rng, in
     count_held(gate, now);
     gate->in_flight--;
     gate->retrying -= reply->retrying;
+    if (reply->aborted) {
+        gate->probe_out &= !reply->probe;
+        return;
+    }
     gate->failures = gate->failures << 1 | failed;
     if (gate->outcomes < OUTCOMES)
         gate->outcomes++;

@@ -65,6 +65,7 @@ struct gate_reply {
     int64_t started_ms;
     int64_t not_before_ms; /* Retry-After, absolute; 0: none */
     bool retrying, probe;  /* as in gate_start */
+    bool aborted;          /* by us: nothing is known of the API */
 };
 
 void gate_init(struct gate *gate, int64_t now);

@@ -394,23 +394,30 @@ close_consumer(struct kafka *kafka)
     }
 }
 
+/* What is in revoking is lost. */
 static void
-report_lost(struct kafka *kafka)
+report_revoking(struct kafka *kafka)
 {
     struct kafka_part **parts;
     size_t count;
 
-    drop_list(kafka, &kafka->asking);
-    LIST_EACH(node, &kafka->reading)
-        move(part_of(node), &kafka->revoking);
-    kafka->revoke_due = false;
-    kafka->commit_stale = true;
     if (list_is_empty(&kafka->revoking))
         return;
     log_parts("partition.lost", &kafka->revoking);
     parts = array_of(kafka, &kafka->revoking, &count);
     kafka->ops.lost(kafka->arg, parts, count);
     xfree(parts);
+}
+
+static void
+report_lost(struct kafka *kafka)
+{
+    drop_list(kafka, &kafka->asking);
+    LIST_EACH(node, &kafka->reading)
+        move(part_of(node), &kafka->revoking);
+    kafka->revoke_due = false;
+    kafka->commit_stale = true;
+    report_revoking(kafka);
 }
 
 /* What was fenced is in the library's assignment like the rest. */
@@ -509,6 +516,42 @@ begin_revoking(struct kafka *kafka, const rd_kafka_topic_partition_list_t *parti
     return !list_is_empty(&kafka->revoking);
 }
 
+static bool
+are_all_in(struct list *list, const rd_kafka_topic_partition_list_t *partitions)
+{
+    LIST_EACH(node, list) {
+        if (!rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)partitions,
+                                                part_of(node)->topic, part_of(node)->number))
+            return false;
+    }
+    return true;
+}
+
+/* A topic that was deleted takes its partitions with it, and no others; an expired session all. */
+static bool
+loses_all(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    return kafka->eager || kafka->revoke_due ||
+           (are_all_in(&kafka->asking, partitions) && are_all_in(&kafka->reading, partitions) &&
+            are_all_in(&kafka->fenced, partitions));
+}
+
+static void
+lose_some(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    begin_revoking(kafka, partitions);
+    report_revoking(kafka);
+    for (int i = 0; i < partitions->cnt; i++) {
+        struct kafka_part *part =
+            find(&kafka->fenced, partitions->elems[i].topic, partitions->elems[i].partition);
+
+        if (part)
+            move(part, &kafka->revoking);
+    }
+    tell_unassign(kafka, &kafka->revoking);
+    drop_list(kafka, &kafka->revoking);
+}
+
 void
 kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
@@ -518,7 +561,10 @@ kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
     /* The library says that the assignment is lost, but forgets it with any answer of ours that was
      * under way. It sends a second revocation before the first is answered only then, too. */
     if (rd_kafka_assignment_lost(kafka->rk) || kafka->revoke_due) {
-        lose(kafka);
+        if (loses_all(kafka, partitions))
+            lose(kafka);
+        else
+            lose_some(kafka, partitions);
         return;
     }
     if (!list_is_empty(&kafka->fenced)) {

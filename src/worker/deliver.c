@@ -256,6 +256,7 @@ flight_done(void *arg, void *token, const struct reply *reply)
     struct settlement settlement = {.verdict = verdict_of(core_job_call(flight->job)->kind, reply),
                                     .status = reply->status,
                                     .congestion = is_congestion(reply),
+                                    .aborted = reply->failure == REPLY_ABORTED,
                                     .not_before_ms = wait_ms ? later_ms(wait_ms) : 0};
     struct call_line line;
     struct buf reason;

@@ -519,6 +519,28 @@ probes_go_out_one_at_a_time_with_back_off(void **state)
 }
 
 static void
+what_we_broke_off_says_nothing_of_the_api(void **state)
+{
+    struct gate gate = gate_of(100, 0);
+    struct gate_reply reply = {.verdict = VERDICT_TRANSIENT, .aborted = true};
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        gate_start(&gate, i % 2, false);
+        reply.retrying = i % 2;
+        gate_done(&gate, &reply, &jitter, 0);
+    }
+    assert_int_equal(gate_reason(&gate, 0), GATE_OPEN);
+    assert_int_equal(gate.in_flight, 0);
+    assert_int_equal(gate.retrying, 0);
+    gate = held_gate(1);
+    reply = (struct gate_reply){.verdict = VERDICT_TRANSIENT, .aborted = true, .probe = true};
+    gate_start(&gate, false, true);
+    gate_done(&gate, &reply, &jitter, SECOND);
+    assert_true(gate_wants_probe(&gate, HOUR)); /* another one goes out */
+}
+
+static void
 a_probe_that_succeeds_opens_by_a_ramp(void **state)
 {
     struct gate gate = gate_of(100, 0);
@@ -1127,6 +1149,7 @@ main(void)
         cmocka_unit_test(a_few_failures_are_no_outage),
         cmocka_unit_test(what_is_refused_for_good_is_no_sign_of_an_outage),
         cmocka_unit_test(probes_go_out_one_at_a_time_with_back_off),
+        cmocka_unit_test(what_we_broke_off_says_nothing_of_the_api),
         cmocka_unit_test(a_probe_that_succeeds_opens_by_a_ramp),
         cmocka_unit_test(an_answer_that_refuses_the_probe_alone_opens_too),
         cmocka_unit_test(the_reason_of_a_hold_follows_the_last_probe),

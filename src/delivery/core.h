@@ -70,6 +70,7 @@ struct core_gauges {
     size_t unmapped;      /* events that wait for the same */
     size_t letters;       /* on their way to the topic, or waiting for it */
     size_t large_letters; /* of them, too large for the broker */
+    size_t full_parts;    /* not read on, since the text of their progress may get too long */
     int64_t bytes;
 };
 

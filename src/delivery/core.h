@@ -73,6 +73,7 @@ struct core_gauges {
     size_t letters;       /* on their way to the topic, or waiting for it */
     size_t large_letters; /* of them, too large for the broker */
     uint64_t folded;      /* calls that were delivered along with another, ever */
+    size_t full_parts;    /* not read on, since the text of their progress may get too long */
     int64_t bytes;
 };
 

@@ -53,6 +53,9 @@ core_gauges(const struct core *core, struct core_gauges *ret)
                                 .large_letters = count_list(&core->large_letters),
                                 .folded = core->folded,
                                 .bytes = core->bytes};
+    LIST_EACH(node, &core->parts) {
+        ret->full_parts += core_part_is_full(CONTAINER_OF(node, struct core_part, node));
+    }
 }
 
 static void

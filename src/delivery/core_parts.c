@@ -72,8 +72,8 @@ is_fed(const struct core *core, int64_t now)
 }
 
 /* The text of its progress may become too long. What was listed when it came is not new. */
-static bool
-is_progress_full(const struct core_part *part)
+bool
+core_part_is_full(const struct core_part *part)
 {
     return part->bound && part->ledger.next > part->past.highest &&
            part->ledger.size > PROGRESS_OFFSETS_MAX / 4 * 3;
@@ -86,7 +86,7 @@ core_has_room(const struct core *core, const struct core_part *part, int64_t now
     int64_t share_events = 2 * core->limits.max_events / parts;
     int64_t share_bytes = 2 * core->limits.max_bytes / parts;
 
-    if (part->revoked || part->unmapped || is_fed(core, now) || is_progress_full(part))
+    if (part->revoked || part->unmapped || is_fed(core, now) || core_part_is_full(part))
         return false;
     if (!part->counts.pending) /* one event always has room, as long as the whole has */
         share_events = share_bytes = INT64_MAX;

@@ -241,6 +241,9 @@ void core_event_admit_waiting(struct core *core, int64_t now);
 /* Frees the letters that are out and belong to nobody any more. */
 void core_event_forget_letters(struct core *core);
 
+/* core_parts.c. Whether the text of its progress leaves no room to read on. */
+bool core_part_is_full(const struct core_part *part);
+
 void core_add_counts(struct core_counts *to, const struct core_counts *from);
 
 #endif

@@ -144,6 +144,7 @@ static void
 add_metrics(void *arg, struct buf *text)
 {
     struct worker *worker = arg;
+    struct core_gauges gauges;
 
     add_events(worker, text);
     add_calls(worker, text);
@@ -157,6 +158,10 @@ add_metrics(void *arg, struct buf *text)
     add_labelled(text, "partitions_total", "change", "assigned", (double)worker->counts.assigned);
     add_labelled(text, "partitions_total", "change", "revoked", (double)worker->counts.revoked);
     add_labelled(text, "partitions_total", "change", "lost", (double)worker->counts.lost);
+    core_gauges(worker->core, &gauges);
+    add_help(text, "partitions_progress_full", "gauge",
+             "Partitions not read on, since their commits have no room for more progress.");
+    add_value(text, "partitions_progress_full", (double)gauges.full_parts);
     add_help(text, "partitions_owned", "gauge", "Partitions that are read.");
     add_value(text, "partitions_owned", (double)core_parts(worker->core, NULL, 0));
 }

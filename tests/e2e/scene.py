@@ -123,7 +123,7 @@ class Scene:
 
     def check_delivered_with_repeats(self, expected, restarts):
         """Nothing lost and order kept, where up to `restarts` ends of a worker may each have gone back in a
-        contact's events (what was finished above an unfinished offset comes again)."""
+        contact's events (what was in flight or not committed yet comes again)."""
         seen = self.delivered()
         wrong = [f"  {email}: {problem}\n    expected {expected.get(email)}\n    seen     {seen.get(email)}"
                  for email in sorted(expected.keys() | seen.keys())

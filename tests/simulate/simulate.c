@@ -788,7 +788,8 @@ take_offset(struct sim_worker *worker, int p, const struct core_offset *offset)
 
     worker->commit_offsets[p] = offset->offset;
     worker->commit_text_lens[p] = len;
-    memcpy(worker->commit_texts[p], offset->metadata, len);
+    if (len)
+        memcpy(worker->commit_texts[p], offset->metadata, len);
     worker->commit_finished[p] = said_finished(p, offset->offset, offset->metadata, len);
     check_progress(worker, p, worker->commit_finished[p]);
 }

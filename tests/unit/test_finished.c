@@ -227,6 +227,7 @@ a_part_is_not_read_on_when_the_text_of_its_progress_may_get_too_long(void **stat
         assert_true(count < MANY);
     }
     assert_in_range(count, PROGRESS_OFFSETS_MAX / 2, PROGRESS_OFFSETS_MAX);
+    assert_int_equal(gauges_of(fixture).full_parts, 1);
     settle(fixture, waits, VERDICT_DONE, SETTLED_DONE);
     assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
     expect_commit(fixture, count + 1, "");

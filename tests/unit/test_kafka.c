@@ -804,7 +804,8 @@ where_one_partition_of_a_commit_fails_each_is_sent_by_itself(void **state)
                                                   RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
                                      again[] = {0, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
                                      all[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                                              RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED};
+                                              RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     large[] = {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE};
 
     (void)state;
     wait_until("two partitions", has_parts, apart, 2);
@@ -822,7 +823,9 @@ where_one_partition_of_a_commit_fails_each_is_sent_by_itself(void **state)
     answer_commits(&main_cluster, all, ARRAY_LEN(all));
     commit_two(apart, 4);
     assert_int_equal(apart->commit, KAFKA_COMMIT_REFUSED);
-    rd_kafka_mock_clear_request_errors(main_cluster.mock, API_OFFSET_COMMIT);
+    answer_commits(&main_cluster, large, ARRAY_LEN(large));
+    commit_two(apart, 5);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_TOO_LARGE);
     commit_two(apart, 5);
     assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
     assert_int_equal(apart->lost_total, 0);

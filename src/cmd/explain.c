@@ -1,6 +1,7 @@
 /* sendx-worker explain: what the rules make of events, and why. It sends nothing. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,13 +10,16 @@
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
 #include "cmd/explanation.h"
+#include "cmd/kafka_look.h"
 #include "cmd/record_json.h"
 
 enum { EVENT_BYTES_MAX = 64 * 1024 * 1024 /* of a line */ };
 
 /* The command line. */
 struct question {
-    const char *config_file, *topic, *input; /* TOPIC, INPUT: may be NULL */
+    const char *config_file;
+    const char *topic, *input, *at; /* NULL: not given */
+    size_t last;                    /* 0: not given */
     bool curl, json;
 };
 
@@ -49,9 +53,8 @@ find_only_topic(const struct ruleset *rules)
 }
 
 static void
-explain_event(struct session *session, const struct event *event)
+explain_event(struct session *session, const struct event *event, const char *source)
 {
-    char *source = xasprintf("%s:%zu", session->source, session->line);
     struct explanation explanation = {
         .config = session->config,
         .event = event,
@@ -71,6 +74,14 @@ explain_event(struct session *session, const struct event *event)
         explanation_print_json(&explanation, stdout);
     else
         explanation_print(&explanation, stdout);
+}
+
+static void
+explain_of_line(struct session *session, const struct event *event)
+{
+    char *source = xasprintf("%s:%zu", session->source, session->line);
+
+    explain_event(session, event, source);
     xfree(source);
 }
 
@@ -91,7 +102,7 @@ explain_record(struct session *session, const json_t *json, const char *text, si
 
     if (record_json_read(&record, json, text, range, &err))
         return refuse_line(session, err.msg);
-    explain_event(session, &record.event);
+    explain_of_line(session, &record.event);
     record_json_fini(&record);
     return CMD_OK;
 }
@@ -106,7 +117,7 @@ explain_payload(struct session *session, const char *topic, const char *text, si
         return refuse_line(session,
                            "of which topic is this? Say --topic TOPIC, or write the event as "
                            "{\"topic\": \"…\", \"event\": …}");
-    explain_event(session, &event);
+    explain_of_line(session, &event);
     return CMD_OK;
 }
 
@@ -195,6 +206,35 @@ explain_input(struct session *session)
 }
 
 static int
+explain_kafka(struct session *session)
+{
+    const struct question *question = session->question;
+    const struct kafka_config *kafka = &session->config->kafka;
+    struct kafka_look look = {0};
+    struct err err = {{0}};
+    int rc;
+
+    if (question->at)
+        rc = kafka_look_at(&look, kafka, question->at, &err);
+    else
+        rc = kafka_look_last(&look, kafka, question->topic, question->last, &err);
+    if (rc)
+        fprintf(stderr, "sendx-worker explain: %s\n", err.msg);
+    for (size_t i = 0; !rc && i < look.count; i++) {
+        const struct event *event = &look.items[i]->event;
+        char *source =
+            xasprintf("%s:%d:%" PRId64, event->topic, (int)event->partition, event->offset);
+
+        explain_event(session, event, source);
+        xfree(source);
+    }
+    if (!rc && !look.count)
+        fprintf(stderr, "sendx-worker explain: topic \"%s\" holds no record\n", question->topic);
+    kafka_look_fini(&look);
+    return rc ? CMD_FAILED : CMD_OK;
+}
+
+static int
 explain(const struct question *question)
 {
     struct session session = {.question = question, .wall_ms = clock_wall_ms()};
@@ -207,7 +247,7 @@ explain(const struct question *question)
     session.only_topic = find_only_topic(session.config->rules);
     session.colour = wants_colour();
     mapping_init(&session.mapping);
-    status = explain_input(&session);
+    status = question->at || question->last ? explain_kafka(&session) : explain_input(&session);
     if (status == CMD_OK && session.failed)
         status = CMD_FAILED;
     mapping_fini(&session.mapping);
@@ -216,38 +256,83 @@ explain(const struct question *question)
     return status;
 }
 
-int
-cmd_explain(int argc, char **argv)
+static int
+read_count(const char *text, size_t *ret)
+{
+    char *end;
+    unsigned long count = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end || count < 1 || count > KAFKA_LOOK_MAX)
+        return cmd_usage("explain", "--last takes a number from 1 to %d, not \"%s\"",
+                         (int)KAFKA_LOOK_MAX, text);
+    *ret = count;
+    return CMD_OK;
+}
+
+static int
+read_options(struct question *question, int argc, char **argv)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"topic", required_argument, NULL, 't'},
+        {"at", required_argument, NULL, 'a'},
+        {"last", required_argument, NULL, 'l'},
         {"curl", no_argument, NULL, 'u'},
         {"json", no_argument, NULL, 'j'},
         {0},
     };
-    struct question question = {0};
     int c;
 
     while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (c == 'c')
-            question.config_file = optarg;
+            question->config_file = optarg;
         else if (c == 't')
-            question.topic = optarg;
+            question->topic = optarg;
+        else if (c == 'a')
+            question->at = optarg;
+        else if (c == 'l' && read_count(optarg, &question->last))
+            return CMD_WRONG;
         else if (c == 'u')
-            question.curl = true;
+            question->curl = true;
         else if (c == 'j')
-            question.json = true;
-        else
+            question->json = true;
+        else if (c != 'l')
             return cmd_usage("explain", NULL);
     }
+    return CMD_OK;
+}
+
+static int
+check_question(const struct question *question)
+{
+    if (!question->config_file)
+        return cmd_usage("explain", "-c FILE is missing");
+    if (question->topic && !ruleset_is_topic_name(question->topic))
+        return cmd_usage("explain", "\"%s\" is no name of a topic", question->topic);
+    if (question->last && !question->topic)
+        return cmd_usage("explain", "--last needs --topic");
+    if (question->at && (question->topic || question->last))
+        return cmd_usage("explain",
+                         "--at names topic and offset; --topic and --last go without it");
+    if (question->at && !kafka_look_is_place(question->at))
+        return cmd_usage("explain", "--at takes topic:partition:offset, not \"%s\"", question->at);
+    if (question->input && (question->at || question->last))
+        return cmd_usage("explain", "events come from a file or from Kafka, not both");
+    return CMD_OK;
+}
+
+int
+cmd_explain(int argc, char **argv)
+{
+    struct question question = {0};
+
+    if (read_options(&question, argc, argv))
+        return CMD_WRONG;
     if (optind + 1 < argc)
         return cmd_usage("explain", "\"%s\" is one argument too many", argv[optind + 1]);
-    if (!question.config_file)
-        return cmd_usage("explain", "-c FILE is missing");
-    if (question.topic && !ruleset_is_topic_name(question.topic))
-        return cmd_usage("explain", "\"%s\" is no name of a topic", question.topic);
     if (optind < argc)
         question.input = argv[optind];
+    if (check_question(&question))
+        return CMD_WRONG;
     return explain(&question);
 }

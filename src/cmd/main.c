@@ -39,11 +39,13 @@ static const struct command commands[] = {
              "A comment \"lint: allow NAME\" in the line, or alone in the line before it, "
              "takes it back. Exit status: 0 no error, 1 warnings with --strict, 2 errors."},
     {.name = "explain",
-     .arguments = "-c FILE [--topic TOPIC] [--curl] [--json] [FILE]",
+     .arguments = "-c FILE [--topic TOPIC [--last N] | --at PLACE] [--curl] [--json] [FILE]",
      .doc = "show what the rules make of events, and why",
      .run = cmd_explain,
      .options = {OPTION_CONFIG,
                  {"--topic TOPIC", "every line is the payload of an event of this topic"},
+                 {"--last N", "the last N events of that topic in Kafka"},
+                 {"--at PLACE", "one event in Kafka: topic:partition:offset"},
                  {"--curl", "print a command for each call, too; the key is $SENDX_API_KEY"},
                  {"--json", "print a line of JSON for each event, for programs"},
                  {"FILE",
@@ -56,8 +58,10 @@ static const struct command commands[] = {
          "Nothing is sent and no secret is needed or shown. Each rule is listed with whether it "
          "matched and, if not, the part of its \"when\" that decided; each setting with its "
          "template and what that read; then the calls as they would be sent, before folding. "
-         "NO_COLOR switches the colours of a terminal off.\n\n"
-         "Exit status: 0 all events could be mapped, 1 one would become a dead letter, 2 the "
+         "NO_COLOR switches the colours of a terminal off. "
+         "From Kafka events are only read: in no consumer group, and nothing is committed.\n\n"
+         "Exit status: 0 all events could be mapped, 1 one would become a dead letter or Kafka "
+         "could not be read, 2 the "
          "configuration, the command line or a line is wrong."},
     {.name = "test",
      .arguments = "-c FILE [--update] [--coverage] PATH...",

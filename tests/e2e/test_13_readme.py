@@ -92,6 +92,7 @@ def test_a_first_rule_goes_as_the_readme_says(shell):
     expected = one_contact(OUTPUTS["look"])
     wait_until("the contact", lambda: one_contact(shell.check("kill -0 $worker && " + README["look"])) == expected,
                show=lambda: shell.check(README["look"]) + (shell.folder / "build/first.log").read_text())
+    assert shell.check(README["explain"]) == OUTPUTS["explain"]
     status, printed = shell.run(README["mistake"])
     assert status == 2
     assert printed == OUTPUTS["mistake"]
@@ -110,6 +111,7 @@ def test_a_copy_of_conf_becomes_ones_own(shell):
     assert count == 1
     path.write_text(text)
     assert "you@example.com" in shell.check(README["own-check"])
+    assert "not ok" not in shell.check(README["own-test"])
     assert one_contact(shell.check(f"curl -s {api}/_sandbox/contacts")) == {
         "email": "you@example.com", "customFields": {}, "tags": []}
 

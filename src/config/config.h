@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/diag.h"
 #include "base/log.h"
 #include "rules/ruleset.h"
@@ -77,7 +78,20 @@ typedef int config_kafka_check(const struct kafka_config *kafka, struct diag *di
  * KAFKA_CHECK (NULL: nobody is asked) among them; NULL when there was an error. */
 struct config *config_load(const char *file, enum config_secrets secrets,
                            config_kafka_check *kafka_check, struct diag *diag) MUSTCHECK;
+
+/* The same for a worker that goes on from RUNNING. Accounts keep their index there, new ones come
+ * behind them, and one that is no longer written is kept, marked as removed, for the calls that were
+ * made for it. Settings that need a restart keep RUNNING's value; the names of those that were
+ * written differently are added to KEPT ("kafka.group_id delivery.prefetch_bytes"). */
+struct config *config_load_beside(const char *file, const struct config *running,
+                                  config_kafka_check *kafka_check, struct buf *kept,
+                                  struct diag *diag) MUSTCHECK;
+
 void config_free(struct config *config); /* NULL is accepted */
+
+/* Whether a file that the key or the team of an account names (${file:…}) has other contents by
+ * now. Reads these files. */
+bool config_secret_changed(const struct config *config, size_t account);
 
 /* What is in force, as a configuration file; secrets masked, defaults marked. */
 void config_print(const struct config *config, FILE *out);

@@ -166,7 +166,7 @@ kafka_section_read(const struct source_node *group, struct kafka_config *kafka,
 }
 
 void
-kafka_section_fini(struct kafka_config *kafka)
+kafka_section_drop_properties(struct kafka_config *kafka)
 {
     for (size_t i = 0; i < kafka->property_count; i++) {
         xfree(kafka->properties[i].name);
@@ -174,6 +174,14 @@ kafka_section_fini(struct kafka_config *kafka)
         xfree(kafka->properties[i].value);
     }
     xfree(kafka->properties);
+    kafka->properties = NULL;
+    kafka->property_count = 0;
+}
+
+void
+kafka_section_fini(struct kafka_config *kafka)
+{
+    kafka_section_drop_properties(kafka);
     xfree(kafka->bootstrap_servers);
     xfree(kafka->group_id);
     *kafka = (struct kafka_config){0};

@@ -32,7 +32,8 @@ enum option_flag {
     OPTION_REQUIRED = 1, /* must be written */
     OPTION_FILLED = 2,   /* must not be empty */
     OPTION_VISIBLE = 4,  /* printable ASCII without blanks: what an HTTP header takes */
-    OPTION_SECRET = 8    /* never printed */
+    OPTION_SECRET = 8,   /* never printed */
+    OPTION_RESTART = 16  /* a reload leaves it as it is */
 };
 
 struct option {

@@ -80,8 +80,8 @@ struct config *config_load(const char *file, enum config_secrets secrets,
                            config_kafka_check *kafka_check, struct diag *diag) MUSTCHECK;
 
 /* The same for a worker that goes on from RUNNING. Accounts keep their index there, new ones come
- * behind them, and one that is no longer written is kept, marked as removed, for the calls that were
- * made for it. Settings that need a restart keep RUNNING's value; the names of those that were
+ * behind them, and one that is no longer written is kept, marked as removed, for the calls that
+ * were made for it. Settings that need a restart keep RUNNING's value; the names of those that were
  * written differently are added to KEPT ("kafka.group_id delivery.prefetch_bytes"). */
 struct config *config_load_beside(const char *file, const struct config *running,
                                   config_kafka_check *kafka_check, struct buf *kept,

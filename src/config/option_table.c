@@ -20,11 +20,13 @@ static const struct option options[] = {
     {"kafka", "bootstrap_servers", OPTION_TEXT, OPTION_FILLED | OPTION_RESTART, "localhost:9092",
      IN_CONFIG(kafka.bootstrap_servers),
      .doc = "The brokers to ask first: `host:port`, separated by commas."},
-    {"kafka", "group_id", OPTION_TEXT, OPTION_FILLED | OPTION_RESTART, "sendx-worker", IN_CONFIG(kafka.group_id),
+    {"kafka", "group_id", OPTION_TEXT, OPTION_FILLED | OPTION_RESTART, "sendx-worker",
+     IN_CONFIG(kafka.group_id),
      .doc =
          "The consumer group. Processes of one group share the partitions; a group with a new name "
          "begins at `start`."},
-    {"kafka", "start", OPTION_START, OPTION_RESTART, "earliest", .choices = "earliest|latest", IN_CONFIG(kafka),
+    {"kafka", "start", OPTION_START, OPTION_RESTART, "earliest", .choices = "earliest|latest",
+     IN_CONFIG(kafka),
      .doc =
          "Where a group without committed offsets begins: at the oldest event there is, behind the "
          "newest, or at the first one not older than a time such as `2026-01-31` or "
@@ -134,10 +136,11 @@ static const struct option options[] = {
      .doc = "`HOST:PORT`, HOST being an address (an IPv6 one in brackets) or `localhost`; "
             "`0.0.0.0` is every IPv4 address of the machine, port 0 any that is free. What other "
             "machines can reach needs `token` or `allow_public`. Empty: no server."},
-    {"admin", "token", OPTION_TEXT, OPTION_VISIBLE | OPTION_SECRET | OPTION_RESTART, "", IN_CONFIG(admin.token),
+    {"admin", "token", OPTION_TEXT, OPTION_VISIBLE | OPTION_SECRET | OPTION_RESTART, "",
+     IN_CONFIG(admin.token),
      .doc = "What a request has to show, as `Authorization: Bearer TOKEN`. Empty: nothing."},
-    {"admin", "allow_public", OPTION_BOOLEAN, OPTION_RESTART, "false", IN_CONFIG(admin.allow_public),
-     .doc = "Answer other machines without a token."},
+    {"admin", "allow_public", OPTION_BOOLEAN, OPTION_RESTART, "false",
+     IN_CONFIG(admin.allow_public), .doc = "Answer other machines without a token."},
 
     {"log", "level", OPTION_CHOICE, 0, "info", .choices = "debug|info|warning|error",
      IN_CONFIG(log.level), .doc = "The least important lines that are written."},

@@ -29,7 +29,8 @@ static const char intro[] =
     "setting, all of them in one go. `sendx-worker check -c FILE` only looks; `sendx-worker config "
     "-c "
     "FILE` prints what is in force, with secrets as `***`.\n"
-    "- SIGHUP makes a running worker read FILE again; a setting that says \"Needs a restart\" keeps "
+    "- SIGHUP makes a running worker read FILE again; a setting that says \"Needs a restart\" "
+    "keeps "
     "its "
     "value until then.\n";
 

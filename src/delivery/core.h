@@ -80,9 +80,15 @@ struct core_offset {
 struct core *core_new(const struct core_limits *limits, uint64_t seed) MUSTCHECK;
 void core_free(struct core *core); /* whatever is in it is forgotten; NULL is accepted */
 
+/* Other limits from now on. Whether there are dead letters at all cannot change. */
+void core_set_limits(struct core *core, const struct core_limits *limits);
+
 /* ACCOUNT's limits, at first and whenever they change. Before that nothing of it starts. */
 void core_set_account(struct core *core, unsigned account, const struct gate_limits *limits,
                       enum unknown_contact unknown, int64_t now);
+
+/* A held account is probed at once: its key or its address was changed. */
+void core_probe_soon(struct core *core, unsigned account, int64_t now);
 
 /* Parts. COMMITTED is the group's committed offset, or -1 when it has none: then START is committed
  * even if nothing is read. USER is handed back in core_offset. */

@@ -44,34 +44,34 @@ open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct
 }
 
 static void
-log_subscribed(const struct kafka_settings *settings)
+log_subscribed(const struct kafka *kafka, const char *const *topics, size_t count)
 {
-    struct buf topics;
+    struct buf text;
 
-    buf_init(&topics, TOPICS_TEXT_MAX);
-    for (size_t i = 0; i < settings->topic_count; i++) {
-        buf_add_text(&topics, i > 0 ? " " : "");
-        buf_add_text(&topics, settings->topics[i]);
+    buf_init(&text, TOPICS_TEXT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_text(&text, i > 0 ? " " : "");
+        buf_add_text(&text, topics[i]);
     }
-    log_info("kafka.subscribed", log_text("group", settings->config->group_id),
-             log_text("topics", buf_text(&topics)));
-    buf_fini(&topics);
+    log_info("kafka.subscribed", log_text("group", kafka->group_id),
+             log_text("topics", buf_text(&text)));
+    buf_fini(&text);
 }
 
-static int
-subscribe(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
+int
+kafka_subscribe(struct kafka *kafka, const char *const *topics, size_t count, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *topics =
-        rd_kafka_topic_partition_list_new((int)settings->topic_count);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     rd_kafka_resp_err_t error;
 
-    for (size_t i = 0; i < settings->topic_count; i++)
-        rd_kafka_topic_partition_list_add(topics, settings->topics[i], RD_KAFKA_PARTITION_UA);
-    error = rd_kafka_subscribe(kafka->rk, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
+    kafka_gate_expect(&kafka->gate, kafka->now_ms); /* a JoinGroup follows */
+    error = rd_kafka_subscribe(kafka->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
     if (error)
         return err_set(err, "kafka: cannot subscribe: %s", rd_kafka_err2str(error));
-    log_subscribed(settings);
+    log_subscribed(kafka, topics, count);
     return 0;
 }
 
@@ -85,7 +85,7 @@ open_all(struct kafka *kafka, const struct kafka_settings *settings, struct err 
     kafka->ask = kafka_ask_open(settings->config, kafka->fd, err);
     if (!kafka->ask || open_consumer(kafka, settings, err) < 0)
         return -1;
-    return subscribe(kafka, settings, err);
+    return kafka_subscribe(kafka, settings->topics, settings->topic_count, err);
 }
 
 struct kafka *
@@ -96,6 +96,7 @@ kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops, v
 
     kafka->ops = *ops;
     kafka->arg = arg;
+    kafka->group_id = xstrdup(settings->config->group_id);
     kafka->start = settings->config->start;
     kafka->start_ms = settings->config->start_ms;
     kafka->fd = -1;
@@ -517,6 +518,7 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->candidates);
     xfree(kafka->headers);
     xfree(kafka->failure);
+    xfree(kafka->group_id);
     xfree(kafka);
 }
 

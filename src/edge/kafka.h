@@ -66,6 +66,11 @@ struct kafka_offset {
 struct kafka *kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops,
                          void *arg, struct err *err) MUSTCHECK;
 
+/* Another subscription in place of the one before: partitions of topics that are no longer in it
+ * come back by ops->revoked, those of new ones by ops->assigned. -1: nothing has changed. */
+int kafka_subscribe(struct kafka *kafka, const char *const *topics, size_t count,
+                    struct err *err) MUSTCHECK;
+
 /* For poll(2): POLLIN when kafka_step has something to do. Set non-blocking. */
 int kafka_fd(const struct kafka *kafka);
 

@@ -28,6 +28,7 @@ struct kafka_candidate {
 struct kafka {
     struct kafka_ops ops;
     void *arg;
+    char *group_id;
     enum kafka_start start;
     int64_t start_ms;
 

@@ -71,7 +71,8 @@ worker_send(struct worker *worker)
         const struct call *call = core_job_call(job);
         struct flight *flight = xmalloc(sizeof(*flight));
 
-        *flight = (struct flight){.worker = worker, .job = job, .account = call->account};
+        *flight = (struct flight){
+            .worker = worker, .job = job, .config = worker->config, .account = call->account};
         list_push_back(&worker->flights, &flight->node);
         wire_write(&worker->request, &worker->config->accounts[call->account], call);
         http_start(worker->http_accounts[call->account], &worker->request, flight);
@@ -175,7 +176,7 @@ flight_done(void *arg, void *token, const struct reply *reply)
     if (settlement.verdict != VERDICT_DONE || log_level() <= LOG_DEBUG)
         note_call(worker, flight->job, &line);
     if (settlement.verdict != VERDICT_DONE)
-        verdict_describe(reply, worker->config->accounts[flight->account].api_key, &reason);
+        verdict_describe(reply, flight->config->accounts[flight->account].api_key, &reason);
     settlement.reason = buf_text(&reason);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
     worker->counts.verdicts[settlement.verdict]++;

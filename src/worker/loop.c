@@ -38,15 +38,13 @@ static int
 open_kafka(struct worker *worker, struct err *err)
 {
     const struct config *config = worker->config;
-    size_t count = ruleset_topic_count(config->rules);
-    const char **topics = xcalloc(count, sizeof(*topics));
+    size_t count;
+    const char **topics = worker_topics(config, &count);
     struct kafka_settings settings = {.config = &config->kafka,
                                       .prefetch_bytes = config->delivery.prefetch_bytes,
                                       .topics = topics,
                                       .topic_count = count};
 
-    for (size_t i = 0; i < count; i++)
-        topics[i] = ruleset_topic(config->rules, i);
     worker->kafka = kafka_open(&settings, &worker_kafka_ops, worker, err);
     xfree(topics);
     return worker->kafka ? 0 : -1;
@@ -80,20 +78,27 @@ open_admin(struct worker *worker, struct err *err)
     return worker->admin ? 0 : -1;
 }
 
-static int
-worker_open(struct worker *worker, const struct config *config, struct err *err)
+struct core_limits
+worker_core_limits(const struct config *config)
 {
     const struct delivery_config *delivery = &config->delivery;
-    struct core_limits limits = {.retry_min_ms = delivery->retry_min_ms,
-                                 .retry_max_ms = delivery->retry_max_ms,
-                                 .retry_for_ms = delivery->retry_for_ms,
-                                 .dead_letters = *config->dead_letter.topic != '\0',
-                                 .budget = config->dead_letter.budget,
-                                 .max_events = delivery->max_pending_events,
-                                 .max_bytes = delivery->max_pending_bytes};
+
+    return (struct core_limits){.retry_min_ms = delivery->retry_min_ms,
+                                .retry_max_ms = delivery->retry_max_ms,
+                                .retry_for_ms = delivery->retry_for_ms,
+                                .dead_letters = *config->dead_letter.topic != '\0',
+                                .budget = config->dead_letter.budget,
+                                .max_events = delivery->max_pending_events,
+                                .max_bytes = delivery->max_pending_bytes};
+}
+
+static int
+worker_open(struct worker *worker, const char *file, const struct config *config, struct err *err)
+{
+    struct core_limits limits = worker_core_limits(config);
     uint64_t seed = (uint64_t)clock_wall_ms() * 1000003u ^ (uint64_t)clock_now_ms();
 
-    *worker = (struct worker){.config = config, .now = clock_now_ms()};
+    *worker = (struct worker){.file = file, .config = config, .now = clock_now_ms()};
     list_init(&worker->flights);
     mapping_init(&worker->mapping);
     wire_request_init(&worker->request);
@@ -127,6 +132,7 @@ worker_close(struct worker *worker)
     xfree(worker->revocation.parts);
     if (worker->signals >= 0)
         signals_close(worker->signals);
+    worker_reload_fini(worker);
 }
 
 static void
@@ -136,8 +142,7 @@ signals_step(struct worker *worker)
 
     while ((signo = signals_next(worker->signals))) {
         if (signo == SIGHUP)
-            log_warning("signal.ignored", log_text("signal", "SIGHUP"),
-                        log_text("effect", "restart the worker to read a changed configuration"));
+            worker_reload(worker, "SIGHUP");
         else if (signo == SIGUSR1)
             worker_admit_letters(worker);
         else
@@ -198,6 +203,7 @@ loop(struct worker *worker)
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
         quiet_edges_step(worker, fds);
+        worker_reload_step(worker);
         if (worker->limits_stale)
             worker_set_limits(worker);
         core_tick(worker->core, worker->now);
@@ -235,14 +241,14 @@ log_stopped(const struct worker *worker)
 }
 
 int
-worker_run(const struct config *config, bool *ret_left, struct err *err)
+worker_run(const char *file, const struct config *config, bool *ret_left, struct err *err)
 {
     static struct worker worker; /* static: librdkafka's threads may outlive this function */
     int status = -1;
 
     *ret_left = false;
 
-    if (!worker_open(&worker, config, err)) {
+    if (!worker_open(&worker, file, config, err)) {
         log_info("worker.ready", log_text("version", VERSION),
                  log_text("group", config->kafka.group_id),
                  log_int("rules", (int64_t)ruleset_rule_count(config->rules)),

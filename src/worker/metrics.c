@@ -130,6 +130,22 @@ add_gates(struct worker *worker, struct buf *text)
 }
 
 static void
+add_config(const struct worker *worker, struct buf *text)
+{
+    const struct reload *reload = &worker->reload;
+
+    add_help(text, "config_generation", "gauge",
+             "Configurations that were in force since the start, this one included.");
+    add_value(text, "config_generation", (double)reload->done + 1);
+    add_help(text, "config_last_reload_ok", "gauge",
+             "0: the last reload was refused, and the configuration before it is in force.");
+    add_value(text, "config_last_reload_ok", !reload->last_failed);
+    add_help(text, "config_reloads_total", "counter", "Reloads by how they ended.");
+    add_labelled(text, "config_reloads_total", "result", "done", (double)reload->done);
+    add_labelled(text, "config_reloads_total", "result", "refused", (double)reload->failed);
+}
+
+static void
 add_metrics(void *arg, struct buf *text)
 {
     struct worker *worker = arg;
@@ -138,6 +154,7 @@ add_metrics(void *arg, struct buf *text)
     add_calls(worker, text);
     add_holds(worker, text);
     add_gates(worker, text);
+    add_config(worker, text);
     add_help(text, "commits_total", "counter", "Commits answered.");
     add_labelled(text, "commits_total", "result", "stored",
                  (double)(worker->counts.commits - worker->counts.commits_failed));

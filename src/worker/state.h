@@ -21,6 +21,7 @@ struct flight {
     struct list node;
     struct worker *worker;
     struct core_job *job;
+    const struct config *config; /* that it went out with */
     unsigned account;
 };
 
@@ -51,8 +52,23 @@ struct revocation {
     int64_t end_ms;            /* absolute; they are given up then, committed or not */
 };
 
+enum { RETIRED_MAX = 8 };
+
+/* Configurations that took the place of the first one. */
+struct reload {
+    const char *why;                     /* one is due; NULL: none */
+    struct config *config;               /* in force; NULL: the first one, which is the caller's */
+    struct config *retired[RETIRED_MAX]; /* requests that went out with them are under way */
+    size_t retired_count;
+    uint64_t done, failed;
+    bool last_failed;
+    int64_t sweep_due_ms, secrets_due_ms;
+};
+
 struct worker {
-    const struct config *config;
+    const char *file;            /* of the configuration; borrowed */
+    const struct config *config; /* in force */
+    struct reload reload;
     struct kafka *kafka;
     struct http *http;
     struct http_account **http_accounts; /* one per account, same index */
@@ -98,6 +114,16 @@ void worker_admit_letters(struct worker *worker); /* SIGUSR1 */
 /* limits.c: what each account's gate allows, and what it says. */
 void worker_set_limits(struct worker *worker);
 void worker_log_holds(struct worker *worker);
+
+/* reload.c: another configuration in place of the one in force. WHY is for the log, static. */
+void worker_reload(struct worker *worker, const char *why);
+void worker_reload_step(struct worker *worker);
+void worker_reload_fini(struct worker *worker);
+const char **worker_topics(const struct config *config,
+                           size_t *ret_count); /* yours, not the texts */
+
+/* loop.c. */
+struct core_limits worker_core_limits(const struct config *config);
 
 /* metrics.c: the admin endpoint's answers. */
 extern const struct admin_ops worker_admin_ops;

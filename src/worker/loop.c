@@ -106,7 +106,7 @@ worker_open(struct worker *worker, const char *file, const struct config *config
     worker->signals = signals_open(err);
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
     if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
-        open_letters(worker, err) || open_admin(worker, err))
+        open_letters(worker, err) || open_admin(worker, err) || worker_open_supervisor(worker, err))
         return -1;
     worker_set_limits(worker);
     return 0;
@@ -115,6 +115,7 @@ worker_open(struct worker *worker, const char *file, const struct config *config
 static void
 worker_close(struct worker *worker)
 {
+    notify_close(worker->notify);
     admin_close(worker->admin);
     kafka_close(worker->kafka);
     dead_letter_close(worker->letters);
@@ -167,6 +168,7 @@ wait_for_work(struct worker *worker, struct pollfd fds[WAITS], bool more)
     if (worker->admin)
         due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
+    due_ms = clock_earlier(due_ms, worker_supervisor_deadline(worker));
     poll(fds, WAITS, !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
 }
 
@@ -212,6 +214,7 @@ loop(struct worker *worker)
         worker_log_holds(worker);
         worker_commit_step(worker);
         worker_rebalance_step(worker);
+        worker_supervisor_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);
     }
@@ -253,6 +256,7 @@ worker_run(const char *file, const struct config *config, bool *ret_left, struct
                  log_text("group", config->kafka.group_id),
                  log_int("rules", (int64_t)ruleset_rule_count(config->rules)),
                  log_int("accounts", (int64_t)config->account_count));
+        notify_ready(worker.notify);
         loop(&worker);
         log_stopped(&worker);
         status = worker.exit_status;

@@ -239,7 +239,9 @@ reload_and_say(struct worker *worker, const char *why)
     struct reload *reload = &worker->reload;
     struct err err = {0};
 
+    notify_reloading(worker->notify);
     reload->last_failed = reload_now(worker, &err) != 0;
+    notify_ready(worker->notify);
     if (reload->last_failed) {
         reload->failed++;
         reload->secrets_due_ms = worker->now + SECRETS_AGAIN_MS;

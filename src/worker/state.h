@@ -13,6 +13,7 @@
 #include "edge/dead_letter.h"
 #include "edge/http.h"
 #include "edge/kafka.h"
+#include "edge/notify.h"
 #include "rules/ruleset.h"
 #include "sendx/wire.h"
 
@@ -75,6 +76,8 @@ struct worker {
     struct core *core;
     struct dead_letters *letters; /* NULL: dead_letter.topic is empty */
     struct admin *admin;          /* NULL: admin.listen is empty */
+    struct notify *notify;        /* NULL: no service manager has asked */
+    int64_t status_due_ms;        /* what it is told next */
     int signals;
 
     struct mapping mapping;
@@ -121,6 +124,11 @@ void worker_reload_step(struct worker *worker);
 void worker_reload_fini(struct worker *worker);
 const char **worker_topics(const struct config *config,
                            size_t *ret_count); /* yours, not the texts */
+
+/* supervisor.c: what the service manager is told. */
+int worker_open_supervisor(struct worker *worker, struct err *err) MUSTCHECK;
+void worker_supervisor_step(struct worker *worker);
+int64_t worker_supervisor_deadline(const struct worker *worker);
 
 /* loop.c. */
 struct core_limits worker_core_limits(const struct config *config);

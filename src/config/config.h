@@ -23,10 +23,26 @@ struct kafka_property {
     struct place at;
 };
 
+/* Events by where they stand. */
+struct topic_offset {
+    char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+struct offset_list {
+    struct topic_offset *items;
+    size_t count;
+};
+
+bool offset_list_has(const struct offset_list *list, const char *topic, int32_t partition,
+                     int64_t offset);
+
 struct kafka_config {
     char *bootstrap_servers, *group_id;
     enum kafka_start start;
     int64_t start_ms;                  /* for KAFKA_START_TIME: since 1970-01-01 UTC */
+    struct offset_list skip;           /* never to be tried */
     struct kafka_property *properties; /* all others that were written */
     size_t property_count;
 };

@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "config/expand.h"
+#include "config/offset_list.h"
 
 static const struct kafka_refusal refusals[] = {
     {"enable.auto.commit", NULL, "the worker commits what is finished, and nothing else does"},
@@ -182,6 +183,7 @@ void
 kafka_section_fini(struct kafka_config *kafka)
 {
     kafka_section_drop_properties(kafka);
+    offset_list_fini(&kafka->skip);
     xfree(kafka->bootstrap_servers);
     xfree(kafka->group_id);
     *kafka = (struct kafka_config){0};

@@ -22,7 +22,8 @@
     X(NUMBER, "number", "a number")                         \
     X(BOOLEAN, "boolean", "true or false")                  \
     X(CHOICE, "choice", "text")                             \
-    X(START, "choice or time", "text")
+    X(START, "choice or time", "text")                      \
+    X(OFFSETS, "array of text", "an array")
 
 #define X(id, name, expected) OPTION_##id,
 enum option_type { OPTION_TYPE_TABLE(X) OPTION_TYPE_COUNT };

@@ -31,6 +31,11 @@ static const struct option options[] = {
          "Where a group without committed offsets begins: at the oldest event there is, behind the "
          "newest, or at the first one not older than a time such as `2026-01-31` or "
          "`2026-01-31T09:30:00+01:00` (UTC where no offset is written)."},
+    {"kafka", "skip", OPTION_OFFSETS, 0, "[ ]", IN_CONFIG(kafka.skip),
+     .doc = "Events that are never tried, as `\"topic:partition:offset\"`, at most 1,000: the way "
+            "past "
+            "one that ends every worker that reads it. They count as `skipped`, with a line in the "
+            "log. What a worker has taken in already goes on."},
 
     {"accounts", "name", OPTION_TEXT, OPTION_REQUIRED | OPTION_FILLED, NULL, IN_ACCOUNT(name),
      .doc = "What rules, logs and metrics call the account. Unique."},

@@ -43,11 +43,11 @@ struct core_limits {
 };
 
 /*      id, name, how an event ended */
-#define EVENT_OUTCOME_TABLE(X)                                           \
-    X(DELIVERED, "delivered", "every call of it was delivered")          \
-    X(NO_MATCH, "no_match", "no rule matched")                           \
-    X(SKIPPED, "skipped", "a tombstone, or matched without a call")      \
-    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic") \
+#define EVENT_OUTCOME_TABLE(X)                                                  \
+    X(DELIVERED, "delivered", "every call of it was delivered")                 \
+    X(NO_MATCH, "no_match", "no rule matched")                                  \
+    X(SKIPPED, "skipped", "a tombstone, matched without a call, or kafka.skip") \
+    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic")        \
     X(GIVEN_BACK, "given_back", "left to the partition's next owner")
 
 #define X(id, name, doc) EVENT_##id,

@@ -35,13 +35,31 @@ refuse_event(struct worker *worker, struct core_event *event, const struct event
                                    {0}});
 }
 
+/* Before anything looks into it: it may be what ends every worker. */
+static bool
+is_skipped(const struct worker *worker, const struct event *record)
+{
+    if (!offset_list_has(&worker->config->kafka.skip, record->topic, record->partition,
+                         record->offset))
+        return false;
+    log_warning("event.skipped", log_text("topic", record->topic),
+                log_int("partition", record->partition), log_int("offset", record->offset),
+                log_text("reason", "kafka.skip"));
+    return true;
+}
+
 void
 worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
     struct core_event *event = core_open(worker->core, kafka_part_user(part), record);
     struct mapping *mapping = &worker->mapping;
-    enum map_outcome outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
+    enum map_outcome outcome;
 
+    if (is_skipped(worker, record)) {
+        core_close(worker->core, event, EVENT_SKIPPED, worker->now);
+        return;
+    }
+    outcome = ruleset_map(worker->config->rules, record, clock_wall_ms(), mapping);
     worker->counts.mapped[outcome]++;
     worker->counts.too_old += mapping->too_old;
     switch (outcome) {

@@ -242,6 +242,31 @@ a_secret_has_changed_when_its_file_says_something_else(void **state)
     config_free(config);
 }
 
+static void
+events_to_skip_are_taken_up(void **state)
+{
+    char kept[1024];
+    struct config *running =
+        load("kafka: { skip = [ \"t:0:5\", \"t:2147483647:9223372036854775807\" ]; };\n" ACCOUNTS(A)
+                 RULE(""),
+             NULL, kept);
+    struct config *config =
+        load("kafka: { skip = ( \"t.b-c_d:1:0\" ); };\n" ACCOUNTS(A) RULE(""), running, kept);
+
+    (void)state;
+    assert_int_equal(running->kafka.skip.count, 2);
+    assert_true(offset_list_has(&running->kafka.skip, "t", 0, 5));
+    assert_true(offset_list_has(&running->kafka.skip, "t", INT32_MAX, INT64_MAX));
+    assert_false(offset_list_has(&running->kafka.skip, "t", 1, 5));
+    assert_false(offset_list_has(&running->kafka.skip, "u", 0, 5));
+    assert_false(offset_list_has(&running->kafka.skip, "t", 0, 4));
+    assert_string_equal(kept, "");
+    assert_int_equal(config->kafka.skip.count, 1);
+    assert_true(offset_list_has(&config->kafka.skip, "t.b-c_d", 1, 0));
+    config_free(config);
+    config_free(running);
+}
+
 int
 main(void)
 {
@@ -251,6 +276,7 @@ main(void)
         cmocka_unit_test(an_account_that_comes_back_has_its_old_place),
         cmocka_unit_test(what_needs_a_restart_keeps_its_value_and_is_named),
         cmocka_unit_test(no_rule_may_read_the_dead_letter_topic_that_stays_in_force),
+        cmocka_unit_test(events_to_skip_are_taken_up),
         cmocka_unit_test(a_secret_has_changed_when_its_file_says_something_else),
     };
 

@@ -124,11 +124,24 @@ kafka_fail(struct kafka *kafka, const char *reason)
     kafka->failure = xstrdup(reason);
 }
 
+static bool
+is_about_topics(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static void
 on_error(struct kafka *kafka, rd_kafka_event_t *event)
 {
     char text[FATAL_TEXT_MAX];
 
+    if (is_about_topics(rd_kafka_event_error(event)))
+        kafka->topics_doubted = true;
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        kafka->group_denied = true;
     kafka_log_error(&kafka->log, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
                     kafka->now_ms);
     if (rd_kafka_fatal_error(kafka->rk, text, sizeof(text)))
@@ -526,4 +539,25 @@ int64_t
 kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count)
 {
     return kafka_ask_partitions(kafka->ask, topics, count);
+}
+
+enum kafka_topic_state
+kafka_look_for_topic(struct kafka *kafka, const char *topic)
+{
+    return kafka_ask_topic(kafka->ask, topic);
+}
+
+bool
+kafka_doubts_topics(struct kafka *kafka)
+{
+    bool doubted = kafka->topics_doubted;
+
+    kafka->topics_doubted = false;
+    return doubted;
+}
+
+const char *
+kafka_trouble(const struct kafka *kafka)
+{
+    return kafka->group_denied ? "group_not_authorized" : NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "config/config.h"
+#include "edge/kafka.h"
 
 struct kafka_ask;
 
@@ -31,6 +32,9 @@ void kafka_ask_close(struct kafka_ask *ask); /* NULL is accepted */
 /* How many partitions the topics have together; "^" begins an expression as in a subscription. 0
  * when nobody answers within a few seconds, or when there are none. Blocks: for start-up only. */
 int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count);
+
+/* One topic by its name, which creates nothing. Blocks, at most for a second. */
+enum kafka_topic_state kafka_ask_topic(struct kafka_ask *ask, const char *topic);
 
 /* Asks for the group's committed offsets. One question at a time: the answer to an earlier one is
  * dropped. PARTITIONS stays the caller's. */

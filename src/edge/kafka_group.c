@@ -311,6 +311,7 @@ kafka_group_step(struct kafka *kafka)
 void
 kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
+    kafka->group_denied = false;
     kafka->eager = group_is_eager(kafka);
     for (int i = 0; kafka->life == KAFKA_MEMBER && i < partitions->cnt; i++) {
         struct kafka_part *part =

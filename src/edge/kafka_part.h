@@ -33,6 +33,7 @@ struct kafka_part {
     int64_t next;             /* offsets below were handed over already */
     bool dry;                 /* the queue was empty when last looked at */
     bool stopped;             /* not read any more */
+    const char *trouble;      /* why nothing comes, or NULL; static */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);

@@ -46,8 +46,10 @@ struct kafka {
     struct list revoking; /* ops->revoked was called */
     size_t part_count;    /* of all three */
 
-    bool eager;      /* the group's protocol: assignments are given and taken as a whole */
-    bool revoke_due; /* ops->revoked was called, kafka_release was not */
+    bool topics_doubted; /* since the worker asked */
+    bool group_denied;   /* until partitions are assigned */
+    bool eager;          /* the group's protocol: assignments are given and taken as a whole */
+    bool revoke_due;     /* ops->revoked was called, kafka_release was not */
     bool question_out;
     int64_t ask_due_ms;   /* of the next question; CLOCK_NEVER: nothing to ask */
     int64_t ask_delay_ms; /* after the next failure */

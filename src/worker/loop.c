@@ -133,6 +133,7 @@ worker_close(struct worker *worker)
     xfree(worker->revocation.parts);
     if (worker->signals >= 0)
         signals_close(worker->signals);
+    worker_forget_topics(worker);
     worker_reload_fini(worker);
 }
 
@@ -168,6 +169,7 @@ wait_for_work(struct worker *worker, struct pollfd fds[WAITS], bool more)
     if (worker->admin)
         due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
+    due_ms = clock_earlier(due_ms, worker_topics_deadline(worker));
     due_ms = clock_earlier(due_ms, worker_supervisor_deadline(worker));
     poll(fds, WAITS, !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
 }
@@ -214,6 +216,7 @@ loop(struct worker *worker)
         worker_log_holds(worker);
         worker_commit_step(worker);
         worker_rebalance_step(worker);
+        worker_watch_topics(worker);
         worker_supervisor_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);
@@ -260,7 +263,7 @@ worker_run(const char *file, const struct config *config, bool *ret_left, struct
         loop(&worker);
         log_stopped(&worker);
         status = worker.exit_status;
-        *ret_left = status != WORKER_STOPPED || !worker.was_assigned;
+        *ret_left = status != WORKER_STOPPED || !worker.was_assigned || worker.counts.lost > 0;
     }
     if (!*ret_left)
         worker_close(&worker);

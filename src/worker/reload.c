@@ -212,6 +212,7 @@ change_over(struct worker *worker, struct candidate *candidate)
     retire(worker);
     worker->reload.config = config;
     worker->config = config;
+    worker_forget_topics(worker);
     core_set_limits(worker->core, &limits);
     worker_set_limits(worker);
     log_setup(config->log.level, config->log.format);

@@ -66,10 +66,19 @@ struct reload {
     int64_t sweep_due_ms, secrets_due_ms;
 };
 
+/* Whether the topics that rules name are there. */
+struct topic_watch {
+    enum kafka_topic_state *states; /* as the rules' topics; NULL: nobody has looked yet */
+    size_t count;
+    bool looked;    /* at all of them */
+    int64_t due_ms; /* of the next look */
+};
+
 struct worker {
     const char *file;            /* of the configuration; borrowed */
     const struct config *config; /* in force */
     struct reload reload;
+    struct topic_watch topics;
     struct kafka *kafka;
     struct http *http;
     struct http_account **http_accounts; /* one per account, same index */
@@ -124,6 +133,12 @@ void worker_reload_step(struct worker *worker);
 void worker_reload_fini(struct worker *worker);
 const char **worker_topics(const struct config *config,
                            size_t *ret_count); /* yours, not the texts */
+
+/* topics.c: whether the topics that rules name are there. */
+void worker_watch_topics(struct worker *worker);
+void worker_forget_topics(struct worker *worker);                        /* the rules name others */
+const char *worker_topic_trouble(const struct worker *worker, size_t i); /* a name, or NULL */
+int64_t worker_topics_deadline(const struct worker *worker);
 
 /* supervisor.c: what the service manager is told. */
 int worker_open_supervisor(struct worker *worker, struct err *err) MUSTCHECK;

@@ -50,7 +50,7 @@ struct kafka_config {
 struct delivery_config {
     int64_t retry_min_ms, retry_max_ms, retry_for_ms, retry_after_max_ms;
     int64_t max_pending_events, max_pending_bytes, prefetch_bytes;
-    int64_t commit_interval_ms, drain_timeout_ms;
+    int64_t commit_interval_ms, drain_timeout_ms, stall_after_ms;
 };
 
 struct dead_letter_config {

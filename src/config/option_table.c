@@ -121,6 +121,14 @@ static const struct option options[] = {
     {"delivery", "drain_timeout", OPTION_DURATION, 0, "10s", RANGE("10ms", "10m"),
      IN_CONFIG(delivery.drain_timeout_ms),
      .doc = "How long a stop or a rebalance waits for calls in flight."},
+    {"delivery", "stall_after", OPTION_DURATION, 0, "5m", RANGE("1s", "24h"),
+     IN_CONFIG(delivery.stall_after_ms),
+     .doc =
+         "When events are there, nothing is finished and no call answered for so long, and nothing "
+         "gives a reason (a hold, a repetition to come, the rate limit, a rebalance), `/livez` "
+         "fails "
+         "and the log says what each partition waits for. Keep it above `timeout` of the "
+         "accounts."},
 
     {"dead_letter", "topic", OPTION_TEXT, OPTION_RESTART, "sendx-worker.dead-letter",
      IN_CONFIG(dead_letter.topic),

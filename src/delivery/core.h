@@ -220,6 +220,30 @@ bool core_part_is_committed(const struct core_part *part); /* as far as it is fi
 size_t core_commit(struct core *core, struct core_offset *offsets, size_t cap);
 void core_committed(struct core *core, bool stored);
 
+/*      id, name, what an unfinished event waits for, the nearest to its end last */
+#define EVENT_WAIT_TABLE(X)                                                       \
+    X(NOTHING, "nothing", "nothing that is known: a mistake of ours")             \
+    X(CONTACT, "contact", "an earlier call of its contact")                       \
+    X(PERMIT, "permit", "what failed may not become a dead letter yet")           \
+    X(LETTER, "dead_letter", "the dead-letter topic")                             \
+    X(RETRY, "retry", "the time at which a call is tried again")                  \
+    X(ACCOUNT, "account", "its account: a hold, the rate, or too many in flight") \
+    X(REPLY, "reply", "the reply to a call")
+
+#define X(id, name, doc) WAIT_##id,
+enum event_wait { EVENT_WAIT_TABLE(X) EVENT_WAIT_COUNT };
+#undef X
+
+struct core_wait {
+    enum event_wait on; /* of the first unfinished event */
+    int64_t offset;     /* its */
+    uint64_t events;    /* unfinished, all of the part */
+};
+
+/* False when nothing of PART is unfinished. */
+bool core_part_waits(const struct core_part *part, struct core_wait *ret);
+const char *event_wait_name(enum event_wait wait);
+
 /* The parts there are, by their users: writes at most CAP and returns how many there are. */
 size_t core_parts(const struct core *core, void **users, size_t cap);
 

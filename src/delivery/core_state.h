@@ -1,7 +1,8 @@
 /*
  * The structs behind delivery/core, shared by its files only: core.c (accounts, time), core_job.c
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
- * reply does), core_parts.c (partitions, hand-over, commits), core_check.c (gauges and invariants).
+ * reply does), core_parts.c (partitions, hand-over, commits), core_wait.c (what a partition waits
+ * for), core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
 #define DELIVERY_CORE_STATE_H

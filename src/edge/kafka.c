@@ -561,3 +561,15 @@ kafka_trouble(const struct kafka *kafka)
 {
     return kafka->group_denied ? "group_not_authorized" : NULL;
 }
+
+bool
+kafka_has_records(const struct kafka *kafka)
+{
+    LIST_EACH(node, &kafka->reading) {
+        const struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+
+        if (!part->stopped && (part->head || rd_kafka_queue_length(part->queue) > 0))
+            return true;
+    }
+    return false;
+}

@@ -113,6 +113,9 @@ enum kafka_topic_state {
 /* Blocks, as a rule for milliseconds, at most for a second. TOPIC is a name and no expression. */
 enum kafka_topic_state kafka_look_for_topic(struct kafka *kafka, const char *topic);
 
+/* Whether records wait to be handed over, or to be looked at. */
+bool kafka_has_records(const struct kafka *kafka);
+
 /* Whether, since this was asked last, an error has said that some topic is not there or not ours.
  */
 bool kafka_doubts_topics(struct kafka *kafka);

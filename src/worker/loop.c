@@ -217,6 +217,7 @@ loop(struct worker *worker)
         worker_commit_step(worker);
         worker_rebalance_step(worker);
         worker_watch_topics(worker);
+        worker_watch_progress(worker);
         worker_supervisor_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);

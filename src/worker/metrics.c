@@ -141,6 +141,17 @@ add_trouble(struct buf *text, const char *name, const char *topic, int32_t parti
     buf_printf(text, ",reason=\"%s\"} 1\n", reason);
 }
 
+static void
+add_progress(const struct worker *worker, struct buf *text)
+{
+    add_help(text, "stalled", "gauge",
+             "1: events wait, nothing moves, and nothing gives a reason; /livez fails.");
+    add_value(text, "stalled", worker->stall.stalled);
+    add_help(text, "paused", "gauge", "1: events wait, and why.");
+    if (worker->stall.reason)
+        add_labelled(text, "paused", "reason", worker->stall.reason, 1);
+}
+
 /* Only what is in trouble has a series. */
 static void
 add_troubles(const struct worker *worker, struct buf *text)
@@ -194,6 +205,7 @@ add_metrics(void *arg, struct buf *text)
     add_gates(worker, text);
     add_config(worker, text);
     add_troubles(worker, text);
+    add_progress(worker, text);
     add_help(text, "commits_total", "counter", "Commits answered.");
     add_labelled(text, "commits_total", "result", "stored",
                  (double)(worker->counts.commits - worker->counts.commits_failed));
@@ -210,9 +222,19 @@ add_metrics(void *arg, struct buf *text)
 static bool
 is_live(void *arg, struct buf *reason)
 {
-    (void)arg;
-    buf_add_text(reason, "the loop turns\n");
-    return true;
+    const struct worker *worker = arg;
+
+    if (worker->stall.stalled)
+        buf_printf(
+            reason,
+            "nothing has moved for %lld s, without a reason; the log says what each partition "
+            "waits for\n",
+            (long long)worker->stall.still_ms / 1000);
+    else if (worker->stall.reason)
+        buf_printf(reason, "the loop turns; events wait: %s\n", worker->stall.reason);
+    else
+        buf_add_text(reason, "the loop turns\n");
+    return !worker->stall.stalled;
 }
 
 /* What stands still for want of Kafka, a line each. */

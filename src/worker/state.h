@@ -74,11 +74,21 @@ struct topic_watch {
     int64_t due_ms; /* of the next look */
 };
 
+/* Whether anything moves. */
+struct stall {
+    uint64_t progress; /* whatever ended so far */
+    int64_t still_ms;  /* how long nothing has, without a reason */
+    int64_t checked_ms;
+    const char *reason; /* why nothing may move, NULL: none */
+    bool stalled;
+};
+
 struct worker {
     const char *file;            /* of the configuration; borrowed */
     const struct config *config; /* in force */
     struct reload reload;
     struct topic_watch topics;
+    struct stall stall;
     struct kafka *kafka;
     struct http *http;
     struct http_account **http_accounts; /* one per account, same index */
@@ -139,6 +149,9 @@ void worker_watch_topics(struct worker *worker);
 void worker_forget_topics(struct worker *worker);                        /* the rules name others */
 const char *worker_topic_trouble(const struct worker *worker, size_t i); /* a name, or NULL */
 int64_t worker_topics_deadline(const struct worker *worker);
+
+/* stall.c: the progress watchdog. */
+void worker_watch_progress(struct worker *worker);
 
 /* supervisor.c: what the service manager is told. */
 int worker_open_supervisor(struct worker *worker, struct err *err) MUSTCHECK;

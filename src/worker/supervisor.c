@@ -36,6 +36,8 @@ add_status(struct worker *worker, struct buf *text)
     }
     if (letters != LETTER_HOLD_NONE)
         buf_printf(text, "; dead letters are held: %s", letter_hold_name(letters));
+    if (worker->stall.stalled)
+        buf_add_text(text, "; nothing moves");
     if (worker->reload.last_failed)
         buf_add_text(text, "; the last reload was refused");
 }
@@ -47,7 +49,8 @@ worker_supervisor_step(struct worker *worker)
 
     if (!worker->notify)
         return;
-    notify_alive(worker->notify, worker->now);
+    if (!worker->stall.stalled)
+        notify_alive(worker->notify, worker->now);
     if (worker->now < worker->status_due_ms)
         return;
     worker->status_due_ms = worker->now + STATUS_MS;
@@ -60,5 +63,5 @@ worker_supervisor_step(struct worker *worker)
 int64_t
 worker_supervisor_deadline(const struct worker *worker)
 {
-    return notify_deadline(worker->notify);
+    return worker->stall.stalled ? CLOCK_NEVER : notify_deadline(worker->notify);
 }

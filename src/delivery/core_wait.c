@@ -1,0 +1,56 @@
+#include <assert.h>
+
+#include "delivery/core_state.h"
+
+/* The nearer to its end, the more it says about what the event waits for. */
+static enum event_wait
+wait_of_state(enum job_state state)
+{
+    static const enum event_wait waits[] = {[JOB_QUEUED] = WAIT_CONTACT,
+                                            [JOB_READY] = WAIT_ACCOUNT,
+                                            [JOB_IN_FLIGHT] = WAIT_REPLY,
+                                            [JOB_WAITING] = WAIT_RETRY,
+                                            [JOB_REFUSED] = WAIT_PERMIT};
+
+    return waits[state];
+}
+
+static enum event_wait
+wait_of_letter(enum letter_state letter)
+{
+    return letter == LETTER_UNMAPPED ? WAIT_PERMIT : WAIT_LETTER;
+}
+
+bool
+core_part_waits(const struct core_part *part, struct core_wait *ret)
+{
+    const struct list *first = list_first(&part->ledger.slots);
+    const struct core_event *event;
+    enum event_wait on = WAIT_NOTHING;
+
+    if (!first)
+        return false;
+    event = CONTAINER_OF(first, struct core_event, slot.node);
+    if (event->letter != LETTER_NONE)
+        on = wait_of_letter(event->letter);
+    LIST_EACH(node, &event->jobs) {
+        enum event_wait of_job =
+            wait_of_state(CONTAINER_OF(node, struct core_job, event_node)->state);
+
+        on = of_job > on ? of_job : on;
+    }
+    *ret =
+        (struct core_wait){.on = on, .offset = event->slot.offset, .events = part->counts.pending};
+    return true;
+}
+
+const char *
+event_wait_name(enum event_wait wait)
+{
+#define X(id, name, doc) name,
+    static const char *const names[] = {EVENT_WAIT_TABLE(X)};
+#undef X
+
+    assert((size_t)wait < EVENT_WAIT_COUNT);
+    return names[wait];
+}

@@ -17,7 +17,7 @@ run(const char *file)
     if (!config)
         return CMD_WRONG;
     log_setup(config->log.level, config->log.format);
-    status = worker_run(config, &left, &err);
+    status = worker_run(file, config, &left, &err);
     if (status < 0) {
         log_error("worker.not_started", log_text("reason", err.msg));
         status = CMD_FAILED;

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "config/account_section.h"
+#include "config/beside.h"
 #include "config/demands.h"
 #include "config/kafka_section.h"
 #include "config/option.h"
@@ -87,7 +88,8 @@ name_accounts(const struct config *config, struct source *source, struct spec_ru
     const char **names = arena_alloc(&source->arena, most * sizeof(names[0]));
 
     for (size_t i = 0; i < config->account_count; i++)
-        names[spec->account_count++] = config->accounts[i].name;
+        names[spec->account_count++] =
+            config->accounts[i].removed ? NULL : config->accounts[i].name;
     for (size_t i = 0; config->account_count == 0 && i < spec->rule_count; i++) {
         if (spec->rules[i].account.text)
             names[spec->account_count++] = spec->rules[i].account.text;
@@ -110,9 +112,10 @@ read_rules(struct source *source, struct config *config, struct diag *diag)
         config->rules = ruleset_new(spec, diag);
 }
 
-struct config *
-config_load(const char *file, enum config_secrets secrets, config_kafka_check *kafka_check,
-            struct diag *diag)
+/* RUNNING may be NULL; KEPT is for the names of what stays as it is there. */
+static struct config *
+load(const char *file, enum config_secrets secrets, config_kafka_check *kafka_check,
+     const struct config *running, struct buf *kept, struct diag *diag)
 {
     struct loader loader = {.diag = diag, .secrets = secrets};
     size_t errors = diag->errors;
@@ -126,16 +129,34 @@ config_load(const char *file, enum config_secrets secrets, config_kafka_check *k
     loader.dir = source->dir;
     refuse_unknown(source->root, diag);
     read_sections(source->root, config, &loader);
-    demands_check(source->root, config, &loader);
-    read_rules(source, config, diag);
     if (kafka_check && kafka_check(&config->kafka, diag))
         assert(diag->errors > errors);
+    if (running && diag->errors == errors) { /* before the rules, which name accounts by index */
+        beside_place_accounts(config, running);
+        beside_keep(config, running, kept);
+    }
+    demands_check(source->root, config, &loader);
+    read_rules(source, config, diag);
     diag_sort(diag);
     if (diag->errors > errors || !config->rules) {
         config_free(config);
         return NULL;
     }
     return config;
+}
+
+struct config *
+config_load(const char *file, enum config_secrets secrets, config_kafka_check *kafka_check,
+            struct diag *diag)
+{
+    return load(file, secrets, kafka_check, NULL, NULL, diag);
+}
+
+struct config *
+config_load_beside(const char *file, const struct config *running, config_kafka_check *kafka_check,
+                   struct buf *kept, struct diag *diag)
+{
+    return load(file, CONFIG_SECRETS_REQUIRED, kafka_check, running, kept, diag);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "config/expand.h"
+#include "config/offset_list.h"
 
 static const struct kafka_refusal refusals[] = {
     {"enable.auto.commit", NULL, "the worker commits what is finished, and nothing else does", 0},
@@ -176,7 +177,7 @@ kafka_section_read(const struct source_node *group, struct kafka_config *kafka,
 }
 
 void
-kafka_section_fini(struct kafka_config *kafka)
+kafka_section_drop_properties(struct kafka_config *kafka)
 {
     for (size_t i = 0; i < kafka->property_count; i++) {
         xfree(kafka->properties[i].name);
@@ -184,6 +185,15 @@ kafka_section_fini(struct kafka_config *kafka)
         xfree(kafka->properties[i].value);
     }
     xfree(kafka->properties);
+    kafka->properties = NULL;
+    kafka->property_count = 0;
+}
+
+void
+kafka_section_fini(struct kafka_config *kafka)
+{
+    kafka_section_drop_properties(kafka);
+    offset_list_fini(&kafka->skip);
     xfree(kafka->bootstrap_servers);
     xfree(kafka->group_id);
     *kafka = (struct kafka_config){0};

@@ -14,6 +14,7 @@
 void kafka_section_read(const struct source_node *group, struct kafka_config *kafka,
                         const struct loader *loader);
 void kafka_section_fini(struct kafka_config *kafka);
+void kafka_section_drop_properties(struct kafka_config *kafka);
 
 /* Whether a property's value is nobody's business. NAME has dots. */
 bool kafka_property_is_secret(const char *name);

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "config/expand.h"
+#include "config/offset_list.h"
 #include "config/quote.h"
 #include "config/unit.h"
 #include "rules/decimal.h"
@@ -122,6 +123,8 @@ parse(const struct option *option, const char *text, struct option_value *value,
         if (choice_index(option->choices, text) < 0 && text[0] >= '0' && text[0] <= '9')
             return time_parse(text, &value->integer, err);
         return parse_choice(option, text, value, err);
+    case OPTION_OFFSETS: /* as the default only, which is empty */
+        return 0;
     case OPTION_BOOLEAN:
         value->integer = strcmp(text, "true") == 0;
         return 0;
@@ -199,6 +202,9 @@ store(const struct option *option, struct option_value *value, void *base)
         return;
     case OPTION_START:
         store_start(member, option, value);
+        return;
+    case OPTION_OFFSETS:
+        offset_list_fini(member);
         return;
     case OPTION_BOOLEAN:
         assert(option->size == sizeof(bool));
@@ -302,6 +308,9 @@ take(const struct option *option, const struct source_node *node, void *base,
     struct option_value value = {0};
 
     switch (option->type) {
+    case OPTION_OFFSETS:
+        return offset_list_read(node, (struct offset_list *)((char *)base + option->offset),
+                                loader);
     case OPTION_INTEGER:
         if (!source_is(node, SOURCE_INTEGER, expected(option->type), loader->diag))
             return -1;
@@ -389,7 +398,8 @@ option_refuse_unknown(const struct source_node *node, const char *section, const
 static bool
 is_bare(enum option_type type)
 {
-    return type == OPTION_INTEGER || type == OPTION_NUMBER || type == OPTION_BOOLEAN;
+    return type == OPTION_INTEGER || type == OPTION_NUMBER || type == OPTION_BOOLEAN ||
+           type == OPTION_OFFSETS;
 }
 
 void
@@ -456,6 +466,9 @@ option_print(const struct option *option, const void *base, struct buf *out)
         break;
     case OPTION_START:
         print_start(member, option, out);
+        break;
+    case OPTION_OFFSETS:
+        offset_list_print(member, out);
         break;
     case OPTION_BOOLEAN:
         buf_add_text(out, *(const bool *)member ? "true" : "false");

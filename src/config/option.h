@@ -22,7 +22,8 @@
     X(NUMBER, "number", "a number")                         \
     X(BOOLEAN, "boolean", "true or false")                  \
     X(CHOICE, "choice", "text")                             \
-    X(START, "choice or time", "text")
+    X(START, "choice or time", "text")                      \
+    X(OFFSETS, "array of text", "an array")
 
 #define X(id, name, expected) OPTION_##id,
 enum option_type { OPTION_TYPE_TABLE(X) OPTION_TYPE_COUNT };
@@ -32,7 +33,8 @@ enum option_flag {
     OPTION_REQUIRED = 1, /* must be written */
     OPTION_FILLED = 2,   /* must not be empty */
     OPTION_VISIBLE = 4,  /* printable ASCII without blanks: what an HTTP header takes */
-    OPTION_SECRET = 8    /* never printed */
+    OPTION_SECRET = 8,   /* never printed */
+    OPTION_RESTART = 16  /* a reload leaves it as it is */
 };
 
 struct option {

@@ -17,18 +17,25 @@ static const struct section sections[] = {
 };
 
 static const struct option options[] = {
-    {"kafka", "bootstrap_servers", OPTION_TEXT, OPTION_FILLED, "localhost:9092",
+    {"kafka", "bootstrap_servers", OPTION_TEXT, OPTION_FILLED | OPTION_RESTART, "localhost:9092",
      IN_CONFIG(kafka.bootstrap_servers),
      .doc = "The brokers to ask first: `host:port`, separated by commas."},
-    {"kafka", "group_id", OPTION_TEXT, OPTION_FILLED, "sendx-worker", IN_CONFIG(kafka.group_id),
+    {"kafka", "group_id", OPTION_TEXT, OPTION_FILLED | OPTION_RESTART, "sendx-worker",
+     IN_CONFIG(kafka.group_id),
      .doc =
          "The consumer group. Processes of one group share the partitions; a group with a new name "
          "begins at `start`."},
-    {"kafka", "start", OPTION_START, 0, "earliest", .choices = "earliest|latest", IN_CONFIG(kafka),
+    {"kafka", "start", OPTION_START, OPTION_RESTART, "earliest", .choices = "earliest|latest",
+     IN_CONFIG(kafka),
      .doc =
          "Where a group without committed offsets begins: at the oldest event there is, behind the "
          "newest, or at the first one not older than a time such as `2026-01-31` or "
          "`2026-01-31T09:30:00+01:00` (UTC where no offset is written)."},
+    {"kafka", "skip", OPTION_OFFSETS, 0, "[ ]", IN_CONFIG(kafka.skip),
+     .doc = "Events that are never tried, as `\"topic:partition:offset\"`, at most 1,000: the way "
+            "past "
+            "one that ends every worker that reads it. They count as `skipped`, with a line in the "
+            "log. What a worker has taken in already goes on."},
 
     {"accounts", "name", OPTION_TEXT, OPTION_REQUIRED | OPTION_FILLED, NULL, IN_ACCOUNT(name),
      .doc = "What rules, logs and metrics call the account. Unique."},
@@ -102,7 +109,7 @@ static const struct option options[] = {
     {"delivery", "max_pending_bytes", OPTION_SIZE, 0, "64MiB", RANGE("64KiB", "65536MiB"),
      IN_CONFIG(delivery.max_pending_bytes),
      .doc = "Bytes that unfinished events and their calls may hold; above it nothing is taken in."},
-    {"delivery", "prefetch_bytes", OPTION_SIZE, 0, "32MiB", RANGE("1MiB", "65536MiB"),
+    {"delivery", "prefetch_bytes", OPTION_SIZE, OPTION_RESTART, "32MiB", RANGE("1MiB", "65536MiB"),
      IN_CONFIG(delivery.prefetch_bytes),
      .doc = "Bytes of records fetched ahead, for all partitions together; each partition gets at "
             "least "
@@ -122,13 +129,21 @@ static const struct option options[] = {
             "all of them become at most one `identify` and one `track`: the contact ends the same, "
             "but changes that are taken back on the way are not made. Calls that rename or count "
             "are never folded, and nothing waits in order to be."},
+    {"delivery", "stall_after", OPTION_DURATION, 0, "5m", RANGE("1s", "24h"),
+     IN_CONFIG(delivery.stall_after_ms),
+     .doc =
+         "When events are there, nothing is finished and no call answered for so long, and nothing "
+         "gives a reason (a hold, a repetition to come, the rate limit, a rebalance), `/livez` "
+         "fails "
+         "and the log says what each partition waits for. Keep it above `timeout` of the "
+         "accounts."},
 
-    {"dead_letter", "topic", OPTION_TEXT, 0, "sendx-worker.dead-letter",
+    {"dead_letter", "topic", OPTION_TEXT, OPTION_RESTART, "sendx-worker.dead-letter",
      IN_CONFIG(dead_letter.topic),
      .doc = "The topic that dead letters are written to; no rule may read it. Empty: there are "
             "none, and what fails for good holds its contact, what cannot be read its partition, "
             "until somebody looks."},
-    {"dead_letter", "redrive_topic", OPTION_TEXT, 0, "sendx-worker.redrive",
+    {"dead_letter", "redrive_topic", OPTION_TEXT, OPTION_RESTART, "sendx-worker.redrive",
      IN_CONFIG(dead_letter.redrive_topic),
      .doc = "The topic through which dead letters come back to the workers; no rule may read it. "
             "Empty: none is read."},
@@ -138,14 +153,15 @@ static const struct option options[] = {
             "with 20 always allowed. Above it the worker holds, since so many failures are a "
             "mistake in the rules or the account and not in the events."},
 
-    {"admin", "listen", OPTION_TEXT, 0, "127.0.0.1:9464", IN_CONFIG(admin.listen),
+    {"admin", "listen", OPTION_TEXT, OPTION_RESTART, "127.0.0.1:9464", IN_CONFIG(admin.listen),
      .doc = "`HOST:PORT`, HOST being an address (an IPv6 one in brackets) or `localhost`; "
             "`0.0.0.0` is every IPv4 address of the machine, port 0 any that is free. What other "
             "machines can reach needs `token` or `allow_public`. Empty: no server."},
-    {"admin", "token", OPTION_TEXT, OPTION_VISIBLE | OPTION_SECRET, "", IN_CONFIG(admin.token),
+    {"admin", "token", OPTION_TEXT, OPTION_VISIBLE | OPTION_SECRET | OPTION_RESTART, "",
+     IN_CONFIG(admin.token),
      .doc = "What a request has to show, as `Authorization: Bearer TOKEN`. Empty: nothing."},
-    {"admin", "allow_public", OPTION_BOOLEAN, 0, "false", IN_CONFIG(admin.allow_public),
-     .doc = "Answer other machines without a token."},
+    {"admin", "allow_public", OPTION_BOOLEAN, OPTION_RESTART, "false",
+     IN_CONFIG(admin.allow_public), .doc = "Answer other machines without a token."},
 
     {"log", "level", OPTION_CHOICE, 0, "info", .choices = "debug|info|warning|error",
      IN_CONFIG(log.level), .doc = "The least important lines that are written."},

@@ -31,7 +31,11 @@ static const char intro[] =
     "- Whatever is unknown, of a wrong type or out of range is an error that names file, line and "
     "setting, all of them in one go. `sendx-worker check -c FILE` only looks; `sendx-worker config "
     "-c "
-    "FILE` prints what is in force, with secrets as `***`.\n";
+    "FILE` prints what is in force, with secrets as `***`.\n"
+    "- SIGHUP makes a running worker read FILE again; a setting that says \"Needs a restart\" "
+    "keeps "
+    "its "
+    "value until then.\n";
 
 /* TEXT for a cell: a bar would end it. */
 static void
@@ -91,7 +95,8 @@ print_option(FILE *out, const struct option *option)
         fprintf(out, "not empty");
     fprintf(out, " | ");
     print_cell(out, option->doc);
-    fprintf(out, "%s |\n", option->flags & OPTION_SECRET ? " Never printed or logged." : "");
+    fprintf(out, "%s%s |\n", option->flags & OPTION_SECRET ? " Never printed or logged." : "",
+            option->flags & OPTION_RESTART ? " Needs a restart." : "");
 }
 
 static void

@@ -64,6 +64,20 @@ core_set_account(struct core *core, unsigned account, const struct gate_limits *
     gate_set_limits(&to->gate, limits, now);
 }
 
+void
+core_set_limits(struct core *core, const struct core_limits *limits)
+{
+    assert(limits->dead_letters == core->limits.dead_letters);
+    core->limits = *limits;
+    core->budget.share = limits->budget;
+}
+
+void
+core_probe_soon(struct core *core, unsigned account, int64_t now)
+{
+    gate_probe_soon(&core_account_of(core, account)->gate, now);
+}
+
 const struct gate *
 core_gate(const struct core *core, unsigned account)
 {

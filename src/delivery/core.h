@@ -46,11 +46,11 @@ struct core_limits {
 };
 
 /*      id, name, how an event ended */
-#define EVENT_OUTCOME_TABLE(X)                                                       \
-    X(DELIVERED, "delivered", "every call of it was delivered")                      \
-    X(NO_MATCH, "no_match", "no rule matched")                                       \
-    X(SKIPPED, "skipped", "a tombstone, matched without a call, or finished before") \
-    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic")             \
+#define EVENT_OUTCOME_TABLE(X)                                                    \
+    X(DELIVERED, "delivered", "every call of it was delivered")                   \
+    X(NO_MATCH, "no_match", "no rule matched")                                    \
+    X(SKIPPED, "skipped", "a tombstone, no call, finished before, or kafka.skip") \
+    X(DEAD_LETTERED, "dead_lettered", "stored in the dead-letter topic")          \
     X(GIVEN_BACK, "given_back", "left to the partition's next owner")
 
 #define X(id, name, doc) EVENT_##id,
@@ -87,9 +87,15 @@ struct core_offset {
 struct core *core_new(const struct core_limits *limits, uint64_t seed) MUSTCHECK;
 void core_free(struct core *core); /* whatever is in it is forgotten; NULL is accepted */
 
+/* Other limits from now on. Whether there are dead letters at all cannot change. */
+void core_set_limits(struct core *core, const struct core_limits *limits);
+
 /* ACCOUNT's limits, at first and whenever they change. Before that nothing of it starts. */
 void core_set_account(struct core *core, unsigned account, const struct gate_limits *limits,
                       enum unknown_contact unknown, int64_t now);
+
+/* A held account is probed at once: its key or its address was changed. */
+void core_probe_soon(struct core *core, unsigned account, int64_t now);
 
 /* Parts. COMMITTED is the group's committed offset, or -1 when it has none: then START is committed
  * even if nothing is read. USER is handed back in core_offset. */
@@ -250,6 +256,29 @@ void core_commit_refused(struct core *core, struct core_part *part);
 /* The broker found a text too long: from now on they are at most half as long, cut from the top.
  * Returns the bytes they may have; at 0 none are written. */
 size_t core_shorten_progress(struct core *core);
+/*      id, name, what an unfinished event waits for, the nearest to its end last */
+#define EVENT_WAIT_TABLE(X)                                                       \
+    X(NOTHING, "nothing", "nothing that is known: a mistake of ours")             \
+    X(CONTACT, "contact", "an earlier call of its contact")                       \
+    X(PERMIT, "permit", "what failed may not become a dead letter yet")           \
+    X(LETTER, "dead_letter", "the dead-letter topic")                             \
+    X(RETRY, "retry", "the time at which a call is tried again")                  \
+    X(ACCOUNT, "account", "its account: a hold, the rate, or too many in flight") \
+    X(REPLY, "reply", "the reply to a call")
+
+#define X(id, name, doc) WAIT_##id,
+enum event_wait { EVENT_WAIT_TABLE(X) EVENT_WAIT_COUNT };
+#undef X
+
+struct core_wait {
+    enum event_wait on; /* of the first unfinished event */
+    int64_t offset;     /* its */
+    uint64_t events;    /* unfinished, all of the part */
+};
+
+/* False when nothing of PART is unfinished. */
+bool core_part_waits(const struct core_part *part, struct core_wait *ret);
+const char *event_wait_name(enum event_wait wait);
 
 /* The parts there are, by their users: writes at most CAP and returns how many there are. */
 size_t core_parts(const struct core *core, void **users, size_t cap);

@@ -3,7 +3,7 @@
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
  * reply does), core_slot.c (when an event counts as finished), core_fold.c
  * (calls that are sent as one), core_parts.c (partitions, hand-over,
- * commits), core_check.c (gauges and invariants).
+ * commits), core_wait.c (what a partition waits for), core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
 #define DELIVERY_CORE_STATE_H

@@ -116,6 +116,14 @@ gate_wants_probe(struct gate *gate, int64_t now)
 }
 
 void
+gate_probe_soon(struct gate *gate, int64_t now)
+{
+    gate->probes_failed = 0;
+    if (gate->probe_due_ms > now)
+        gate->probe_due_ms = now;
+}
+
+void
 gate_start(struct gate *gate, bool retrying, bool probe)
 {
     gate->in_flight++;

@@ -78,6 +78,9 @@ bool gate_admits(struct gate *gate, bool retrying, int64_t now);
 /* Whether, under a hold, one call may go out to see whether it is over. */
 bool gate_wants_probe(struct gate *gate, int64_t now);
 
+/* What held it may have been mended: the next probe may go out now. */
+void gate_probe_soon(struct gate *gate, int64_t now);
+
 void gate_start(struct gate *gate, bool retrying, bool probe);
 void gate_done(struct gate *gate, const struct gate_reply *reply, struct rng *rng, int64_t now);
 

@@ -61,34 +61,34 @@ open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct
 }
 
 static void
-log_subscribed(const struct kafka_settings *settings)
+log_subscribed(const struct kafka *kafka, const char *const *topics, size_t count)
 {
-    struct buf topics;
+    struct buf text;
 
-    buf_init(&topics, TOPICS_TEXT_MAX);
-    for (size_t i = 0; i < settings->topic_count; i++) {
-        buf_add_text(&topics, i > 0 ? " " : "");
-        buf_add_text(&topics, settings->topics[i]);
+    buf_init(&text, TOPICS_TEXT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_text(&text, i > 0 ? " " : "");
+        buf_add_text(&text, topics[i]);
     }
-    log_info("kafka.subscribed", log_text("group", settings->config->group_id),
-             log_text("topics", buf_text(&topics)));
-    buf_fini(&topics);
+    log_info("kafka.subscribed", log_text("group", kafka->group_id),
+             log_text("topics", buf_text(&text)));
+    buf_fini(&text);
 }
 
-static int
-subscribe(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
+int
+kafka_subscribe(struct kafka *kafka, const char *const *topics, size_t count, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *topics =
-        rd_kafka_topic_partition_list_new((int)settings->topic_count);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     rd_kafka_resp_err_t error;
 
-    for (size_t i = 0; i < settings->topic_count; i++)
-        rd_kafka_topic_partition_list_add(topics, settings->topics[i], RD_KAFKA_PARTITION_UA);
-    error = rd_kafka_subscribe(kafka->rk, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
+    kafka_gate_expect(&kafka->gate, kafka->now_ms); /* a JoinGroup follows */
+    error = rd_kafka_subscribe(kafka->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
     if (error)
         return err_set(err, "kafka: cannot subscribe: %s", rd_kafka_err2str(error));
-    log_subscribed(settings);
+    log_subscribed(kafka, topics, count);
     return 0;
 }
 
@@ -102,7 +102,7 @@ open_all(struct kafka *kafka, const struct kafka_settings *settings, struct err 
     kafka->ask = kafka_ask_open(settings, kafka->fd, err);
     if (!kafka->ask || open_consumer(kafka, settings, err) < 0)
         return -1;
-    return subscribe(kafka, settings, err);
+    return kafka_subscribe(kafka, settings->topics, settings->topic_count, err);
 }
 
 struct kafka *
@@ -113,6 +113,7 @@ kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops, v
 
     kafka->ops = *ops;
     kafka->arg = arg;
+    kafka->group_id = xstrdup(settings->config->group_id);
     kafka->start = settings->config->start;
     kafka->start_ms = settings->config->start_ms;
     kafka->late_topic = settings->late_topic ? xstrdup(settings->late_topic) : NULL;
@@ -155,6 +156,15 @@ is_late(const struct kafka *kafka, rd_kafka_event_t *event)
     return strstr(rd_kafka_event_error_string(event), said) != NULL;
 }
 
+static bool
+is_about_topics(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static void
 on_error(struct kafka *kafka, rd_kafka_event_t *event)
 {
@@ -167,6 +177,10 @@ on_error(struct kafka *kafka, rd_kafka_event_t *event)
         kafka->late_is_missing = true;
         return;
     }
+    if (is_about_topics(rd_kafka_event_error(event)))
+        kafka->topics_doubted = true;
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        kafka->group_denied = true;
     kafka_log_error(&kafka->log, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
                     kafka->now_ms);
     if (rd_kafka_fatal_error(kafka->rk, text, sizeof(text)))
@@ -345,8 +359,8 @@ end_commit(struct kafka *kafka, rd_kafka_resp_err_t error)
         kafka_group_fence(kafka);
 }
 
-/* The answer for what was sent last. Where one partition of several fails, librdkafka 2.0.2 reports
- * its error for all: then each is sent by itself. */
+/* The answer for what was sent last. Where one partition of several fails, librdkafka 2.0.2
+ * reports its error for all: then each is sent by itself. */
 static void
 commit_done(struct kafka *kafka, rd_kafka_resp_err_t error)
 {
@@ -697,6 +711,7 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->headers);
     xfree(kafka->failure);
     xfree(kafka->late_topic);
+    xfree(kafka->group_id);
     xfree(kafka);
 }
 
@@ -704,4 +719,37 @@ int64_t
 kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count)
 {
     return kafka_ask_partitions(kafka->ask, topics, count);
+}
+
+enum kafka_topic_state
+kafka_look_for_topic(struct kafka *kafka, const char *topic)
+{
+    return kafka_ask_topic(kafka->ask, topic);
+}
+
+bool
+kafka_doubts_topics(struct kafka *kafka)
+{
+    bool doubted = kafka->topics_doubted;
+
+    kafka->topics_doubted = false;
+    return doubted;
+}
+
+const char *
+kafka_trouble(const struct kafka *kafka)
+{
+    return kafka->group_denied ? "group_not_authorized" : NULL;
+}
+
+bool
+kafka_has_records(const struct kafka *kafka)
+{
+    LIST_EACH(node, &kafka->reading) {
+        const struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+
+        if (!part->stopped && (part->head || rd_kafka_queue_length(part->queue) > 0))
+            return true;
+    }
+    return false;
 }

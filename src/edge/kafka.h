@@ -81,6 +81,11 @@ struct kafka_offset {
 struct kafka *kafka_open(const struct kafka_settings *settings, const struct kafka_ops *ops,
                          void *arg, struct err *err) MUSTCHECK;
 
+/* Another subscription in place of the one before: partitions of topics that are no longer in it
+ * come back by ops->revoked, those of new ones by ops->assigned. -1: nothing has changed. */
+int kafka_subscribe(struct kafka *kafka, const char *const *topics, size_t count,
+                    struct err *err) MUSTCHECK;
+
 /* For poll(2): POLLIN when kafka_step has something to do. Set non-blocking. */
 int kafka_fd(const struct kafka *kafka);
 
@@ -116,8 +121,31 @@ void kafka_close(struct kafka *kafka);
  * within a few seconds. Blocks, as a rule for milliseconds: for assignments only. */
 int64_t kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count);
 
+enum kafka_topic_state {
+    KAFKA_TOPIC_THERE,
+    KAFKA_TOPIC_MISSING,
+    KAFKA_TOPIC_DENIED, /* we may not know of it */
+    KAFKA_TOPIC_UNKNOWN /* nobody answers */
+};
+
+/* Blocks, as a rule for milliseconds, at most for a second. TOPIC is a name and no expression. */
+enum kafka_topic_state kafka_look_for_topic(struct kafka *kafka, const char *topic);
+
+/* Whether records wait to be handed over, or to be looked at. */
+bool kafka_has_records(const struct kafka *kafka);
+
+/* Whether, since this was asked last, an error has said that some topic is not there or not ours.
+ */
+bool kafka_doubts_topics(struct kafka *kafka);
+
+/* Why the group does not let us in, by name, or NULL. */
+const char *kafka_trouble(const struct kafka *kafka);
+
 const char *kafka_part_topic(const struct kafka_part *part);
 int32_t kafka_part_number(const struct kafka_part *part);
+/* Why nothing comes from PART, by name, or NULL: "out_of_range" (until it is assigned anew),
+ * "topic_missing" or "topic_not_authorized" (until the next record). */
+const char *kafka_part_trouble(const struct kafka_part *part);
 int64_t kafka_part_offset(const struct kafka_part *part);    /* where reading began */
 int64_t kafka_part_committed(const struct kafka_part *part); /* the group's, -1: none yet */
 

@@ -9,6 +9,7 @@
 
 enum {
     METADATA_TIMEOUT_MS = 3000,
+    TOPIC_TIMEOUT_MS = 1000,
     COMMITTED_TIMEOUT_MS = 5000,
     OFFSETS_TIMEOUT_MS = 2000,
     EVENTS_PER_STEP = 100
@@ -113,6 +114,42 @@ kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t co
     xfree(marks);
     rd_kafka_metadata_destroy(metadata);
     return partitions;
+}
+
+static enum kafka_topic_state
+topic_state(const struct rd_kafka_metadata *metadata)
+{
+    const struct rd_kafka_metadata_topic *topic = &metadata->topics[0];
+
+    if (metadata->topic_cnt != 1)
+        return KAFKA_TOPIC_UNKNOWN;
+    switch (topic->err) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return KAFKA_TOPIC_DENIED;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return KAFKA_TOPIC_MISSING;
+    default:
+        return topic->partition_cnt > 0 ? KAFKA_TOPIC_THERE : KAFKA_TOPIC_UNKNOWN;
+    }
+}
+
+enum kafka_topic_state
+kafka_ask_topic(struct kafka_ask *ask, const char *name)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(ask->rk, name, NULL);
+    enum kafka_topic_state state = KAFKA_TOPIC_UNKNOWN;
+    const struct rd_kafka_metadata *metadata;
+
+    if (!topic)
+        return state;
+    if (rd_kafka_metadata(ask->rk, 0, topic, &metadata, TOPIC_TIMEOUT_MS) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+        state = topic_state(metadata);
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(topic);
+    return state;
 }
 
 void

@@ -34,6 +34,9 @@ void kafka_ask_close(struct kafka_ask *ask); /* NULL is accepted */
  * when nobody answers within a few seconds, or when there are none. Blocks: for start-up only. */
 int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count);
 
+/* One topic by its name, which creates nothing. Blocks, at most for a second. */
+enum kafka_topic_state kafka_ask_topic(struct kafka_ask *ask, const char *topic);
+
 /* Asks for the group's committed offsets. One question at a time: the answer to an earlier one is
  * dropped. PARTITIONS stays the caller's. */
 void kafka_ask_committed(struct kafka_ask *ask, const rd_kafka_topic_partition_list_t *partitions);

@@ -355,6 +355,7 @@ ask_again(struct kafka *kafka)
 void
 kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
+    kafka->group_denied = false;
     kafka->eager = group_is_eager(kafka);
     if (kafka->life == KAFKA_MEMBER)
         ask_again(kafka);

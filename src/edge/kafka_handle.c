@@ -32,7 +32,8 @@ static const struct property defaults[] = {
 
 static const struct property consumer_defaults[] = {
     {"partition.assignment.strategy", "cooperative-sticky"},
-    {"heartbeat.interval.ms", "1000"}, /* how soon a member hears of a rebalance */
+    {"heartbeat.interval.ms", "1000"},               /* how soon a member hears of a rebalance */
+    {"topic.metadata.refresh.interval.ms", "30000"}, /* topics, partitions and rights that come */
     {"fetch.wait.max.ms", "100"}, /* an open Fetch keeps partitions waiting that just got room */
 };
 

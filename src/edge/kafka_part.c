@@ -60,9 +60,23 @@ static void
 stop_out_of_range(struct kafka_part *part, const char *text)
 {
     part->stopped = true;
-    log_error("partition.stopped", log_text("topic", part->topic),
-              log_int("partition", part->number), log_int("offset", part->next),
-              log_text("reason", "out_of_range"), log_text("text", text));
+    part->trouble = "out_of_range";
+    log_error(
+        "partition.stopped", log_text("topic", part->topic), log_int("partition", part->number),
+        log_int("offset", part->next), log_text("reason", "out_of_range"), log_text("text", text),
+        log_text("effect", "nothing of it is read until the group's offset is one that exists"));
+}
+
+/* Until the library says otherwise, by a record. */
+static void
+note_trouble(struct kafka_part *part, rd_kafka_resp_err_t error)
+{
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        part->trouble = "topic_not_authorized";
+    else if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+             error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+             error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        part->trouble = "topic_missing";
 }
 
 static void
@@ -75,6 +89,7 @@ take_error(struct kafka_part *part, const rd_kafka_message_t *message, struct ka
         stop_out_of_range(part, rd_kafka_message_errstr(message));
     else
         kafka_log_error(log, message->err, rd_kafka_message_errstr(message), now);
+    note_trouble(part, message->err);
 }
 
 static int64_t
@@ -101,6 +116,7 @@ kafka_part_peek(struct kafka_part *part, struct kafka_log *log, int64_t now)
                 take_error(part, message, log, now);
             rd_kafka_message_destroy(message);
         } else {
+            part->trouble = NULL;
             part->head = message;
             part->head_ms = timestamp_of(message);
         }
@@ -133,6 +149,12 @@ int32_t
 kafka_part_number(const struct kafka_part *part)
 {
     return part->number;
+}
+
+const char *
+kafka_part_trouble(const struct kafka_part *part)
+{
+    return part->trouble;
 }
 
 int64_t

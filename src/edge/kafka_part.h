@@ -37,6 +37,7 @@ struct kafka_part {
     bool assigned;            /* it is in the library's assignment */
     bool gone;                /* fenced, and revoked before */
     bool commit_fails;        /* its last commit did, by itself */
+    const char *trouble;      /* why nothing comes, or NULL; static */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);

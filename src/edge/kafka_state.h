@@ -28,6 +28,7 @@ struct kafka_candidate {
 struct kafka {
     struct kafka_ops ops;
     void *arg;
+    char *group_id;
     enum kafka_start start;
     int64_t start_ms;
     char *late_topic;     /* NULL: none */
@@ -50,8 +51,10 @@ struct kafka {
 
     int64_t session_timeout_ms;
 
-    bool eager;      /* the group's protocol: assignments are given and taken as a whole */
-    bool revoke_due; /* ops->revoked was called, kafka_release was not */
+    bool topics_doubted; /* since the worker asked */
+    bool group_denied;   /* until partitions are assigned */
+    bool eager;          /* the group's protocol: assignments are given and taken as a whole */
+    bool revoke_due;     /* ops->revoked was called, kafka_release was not */
     bool question_out;
     int64_t ask_due_ms;   /* of the next question; CLOCK_NEVER: nothing to ask */
     int64_t ask_delay_ms; /* after the next failure */

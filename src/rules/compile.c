@@ -292,6 +292,21 @@ parse_setting(struct gathering *gathering, const struct spec_text *text, const c
     return expr;
 }
 
+/* How many accounts there are; *RET_LAST is the index of the last one. */
+static size_t
+count_accounts(const struct spec_ruleset *file, unsigned *ret_last)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < file->account_count; i++) {
+        if (!file->accounts[i])
+            continue;
+        *ret_last = (unsigned)i;
+        count++;
+    }
+    return count;
+}
+
 static void
 find_account(struct gathering *gathering)
 {
@@ -301,7 +316,7 @@ find_account(struct gathering *gathering)
     struct nearest nearest;
 
     if (!account->text) {
-        if (file->account_count > 1 &&
+        if (count_accounts(file, &gathering->rule->account) > 1 &&
             (gathering->spec->identify.present || gathering->spec->track.present))
             diag_error(diag, gathering->spec->at,
                        "%s: account: there are several accounts; name one of them",
@@ -310,6 +325,8 @@ find_account(struct gathering *gathering)
     }
     nearest_init(&nearest, account->text);
     for (size_t i = 0; i < file->account_count; i++) {
+        if (!file->accounts[i])
+            continue;
         if (!strcmp(file->accounts[i], account->text)) {
             gathering->rule->account = (unsigned)i;
             return;

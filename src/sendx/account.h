@@ -26,8 +26,14 @@ struct account {
     double rate_limit; /* calls a second of the whole consumer group, 0: unlimited */
     bool hold;         /* an operator's stop */
     enum unknown_contact on_unknown_contact;
+    bool removed; /* no longer in the file: only calls that were made before still use it */
 };
 
+/* Gives TO, which owns nothing yet, texts of its own. */
+void account_copy(struct account *to, const struct account *from);
 void account_fini(struct account *account);
+
+/* Whether requests of A and B look the same: address, key, team, trust and times. */
+bool account_is_same_on_wire(const struct account *a, const struct account *b);
 
 #endif

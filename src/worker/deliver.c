@@ -134,10 +134,34 @@ take_redriven(struct worker *worker, struct kafka_part *part, const struct event
     map_event(worker, core_open(worker->core, core_part, record->offset, &original), &original);
 }
 
+/* Before anything looks into it: it may be what ends every worker. */
+static bool
+is_skipped(const struct worker *worker, const struct event *record)
+{
+    return offset_list_has(&worker->config->kafka.skip, record->topic, record->partition,
+                           record->offset);
+}
+
+static void
+skip(struct worker *worker, struct kafka_part *part, const struct event *record)
+{
+    struct core_event *event =
+        core_open(worker->core, kafka_part_user(part), record->offset, record);
+
+    if (!event)
+        return;
+    log_warning("event.skipped", log_text("topic", record->topic),
+                log_int("partition", record->partition), log_int("offset", record->offset),
+                log_text("reason", "kafka.skip"));
+    core_close(worker->core, event, EVENT_SKIPPED, worker->now);
+}
+
 void
 worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
-    if (worker_is_redrive(worker, record->topic))
+    if (is_skipped(worker, record))
+        skip(worker, part, record);
+    else if (worker_is_redrive(worker, record->topic))
         take_redriven(worker, part, record);
     else
         map_event(worker, core_open(worker->core, kafka_part_user(part), record->offset, record),
@@ -153,7 +177,8 @@ worker_send(struct worker *worker)
         const struct call *call = core_job_call(job);
         struct flight *flight = xmalloc(sizeof(*flight));
 
-        *flight = (struct flight){.worker = worker, .job = job, .account = call->account};
+        *flight = (struct flight){
+            .worker = worker, .job = job, .config = worker->config, .account = call->account};
         list_push_back(&worker->flights, &flight->node);
         wire_write(&worker->request, &worker->config->accounts[call->account], call);
         http_start(worker->http_accounts[call->account], &worker->request, flight);
@@ -266,7 +291,7 @@ flight_done(void *arg, void *token, const struct reply *reply)
     if (settlement.verdict != VERDICT_DONE || log_level() <= LOG_DEBUG)
         note_call(worker, flight->job, &line);
     if (settlement.verdict != VERDICT_DONE)
-        verdict_describe(reply, worker->config->accounts[flight->account].api_key, &reason);
+        verdict_describe(reply, flight->config->accounts[flight->account].api_key, &reason);
     settlement.reason = buf_text(&reason);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
     worker->counts.verdicts[settlement.verdict]++;

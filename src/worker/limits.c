@@ -63,6 +63,17 @@ ask_again_ms(const struct worker *worker)
     return clock_now_ms() + clock_earlier(delay_ms, ASK_AGAIN_MAX_MS);
 }
 
+/* Calls of rules that a reload took away go on at the rate they had. */
+static double
+rate_of_leftovers(const struct worker *worker, unsigned account, double rate)
+{
+    const struct gate *gate = core_gate(worker->core, account);
+
+    if (!gate)
+        return NO_RATE;
+    return gate->limits.rate > 0 && gate->limits.rate < rate ? gate->limits.rate : rate;
+}
+
 /* The rate limit is the whole group's: a process takes the share of the partitions that it owns.
  * While nobody says how many there are, nothing starts. */
 static double
@@ -78,6 +89,8 @@ rate_of(struct worker *worker, unsigned account)
     all = owned && worker->limits_due_ms == CLOCK_NEVER ? count_all(worker, account) : 0;
     if (owned && !all)
         worker->limits_due_ms = ask_again_ms(worker);
+    if (!owned && worker->reload.done)
+        return rate_of_leftovers(worker, account, rate);
     if (all && owned <= all)
         rate *= (double)owned / (double)all;
     else
@@ -91,19 +104,26 @@ rate_of(struct worker *worker, unsigned account)
     return rate;
 }
 
+static void
+set_limits(struct worker *worker, unsigned account)
+{
+    const struct account *settings = &worker->config->accounts[account];
+    struct gate_limits limits = {.max_in_flight = settings->max_in_flight,
+                                 .rate = rate_of(worker, account),
+                                 .hold = settings->hold,
+                                 .probe_min_ms = PROBE_MIN_MS,
+                                 .probe_max_ms = PROBE_MAX_MS};
+
+    core_set_account(worker->core, account, &limits, settings->on_unknown_contact, worker->now);
+}
+
 void
 worker_set_limits(struct worker *worker)
 {
     worker->limits_due_ms = CLOCK_NEVER;
     for (unsigned i = 0; i < worker->config->account_count; i++) {
-        const struct account *account = &worker->config->accounts[i];
-        struct gate_limits limits = {.max_in_flight = account->max_in_flight,
-                                     .rate = rate_of(worker, i),
-                                     .hold = account->hold,
-                                     .probe_min_ms = PROBE_MIN_MS,
-                                     .probe_max_ms = PROBE_MAX_MS};
-
-        core_set_account(worker->core, i, &limits, account->on_unknown_contact, worker->now);
+        if (!worker->config->accounts[i].removed) /* such a one keeps what it had */
+            set_limits(worker, i);
     }
     worker->limits_asked = worker->limits_due_ms == CLOCK_NEVER ? 0 : worker->limits_asked + 1;
 }

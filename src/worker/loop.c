@@ -38,8 +38,8 @@ static int
 open_kafka(struct worker *worker, struct err *err)
 {
     const struct config *config = worker->config;
-    size_t count = ruleset_topic_count(config->rules);
-    const char **topics = xcalloc(count + 1, sizeof(*topics));
+    size_t count;
+    const char **topics = worker_topics(config, &count);
     /* An expression may match them all the same. */
     const char *excluded[] = {config->dead_letter.topic, config->dead_letter.redrive_topic};
     struct kafka_settings settings = {.config = &config->kafka,
@@ -50,10 +50,6 @@ open_kafka(struct worker *worker, struct err *err)
                                       .excluded = excluded,
                                       .excluded_count = worker->redrive_topic ? 1 : 2};
 
-    for (size_t i = 0; i < count; i++)
-        topics[i] = ruleset_topic(config->rules, i);
-    if (worker->redrive_topic)
-        topics[settings.topic_count++] = worker->redrive_topic;
     worker->kafka = kafka_open(&settings, &worker_kafka_ops, worker, err);
     xfree(topics);
     return worker->kafka ? 0 : -1;
@@ -87,21 +83,28 @@ open_admin(struct worker *worker, struct err *err)
     return worker->admin ? 0 : -1;
 }
 
-static int
-worker_open(struct worker *worker, const struct config *config, struct err *err)
+struct core_limits
+worker_core_limits(const struct config *config)
 {
     const struct delivery_config *delivery = &config->delivery;
-    struct core_limits limits = {.retry_min_ms = delivery->retry_min_ms,
-                                 .retry_max_ms = delivery->retry_max_ms,
-                                 .retry_for_ms = delivery->retry_for_ms,
-                                 .fold = delivery->fold,
-                                 .dead_letters = *config->dead_letter.topic != '\0',
-                                 .budget = config->dead_letter.budget,
-                                 .max_events = delivery->max_pending_events,
-                                 .max_bytes = delivery->max_pending_bytes};
+
+    return (struct core_limits){.retry_min_ms = delivery->retry_min_ms,
+                                .retry_max_ms = delivery->retry_max_ms,
+                                .retry_for_ms = delivery->retry_for_ms,
+                                .fold = delivery->fold,
+                                .dead_letters = *config->dead_letter.topic != '\0',
+                                .budget = config->dead_letter.budget,
+                                .max_events = delivery->max_pending_events,
+                                .max_bytes = delivery->max_pending_bytes};
+}
+
+static int
+worker_open(struct worker *worker, const char *file, const struct config *config, struct err *err)
+{
+    struct core_limits limits = worker_core_limits(config);
     uint64_t seed = (uint64_t)clock_wall_ms() * 1000003u ^ (uint64_t)clock_now_ms();
 
-    *worker = (struct worker){.config = config, .now = clock_now_ms()};
+    *worker = (struct worker){.file = file, .config = config, .now = clock_now_ms()};
     list_init(&worker->flights);
     mapping_init(&worker->mapping);
     wire_request_init(&worker->request);
@@ -112,7 +115,7 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
         worker->redrive_topic = xstrdup(config->dead_letter.redrive_topic);
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
     if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
-        open_letters(worker, err) || open_admin(worker, err))
+        open_letters(worker, err) || open_admin(worker, err) || worker_open_supervisor(worker, err))
         return -1;
     worker_set_limits(worker);
     return 0;
@@ -121,6 +124,7 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
 static void
 worker_close(struct worker *worker)
 {
+    notify_close(worker->notify);
     admin_close(worker->admin);
     kafka_close(worker->kafka);
     dead_letter_close(worker->letters);
@@ -140,6 +144,8 @@ worker_close(struct worker *worker)
     xfree(worker->revocation.parts);
     if (worker->signals >= 0)
         signals_close(worker->signals);
+    worker_forget_topics(worker);
+    worker_reload_fini(worker);
 }
 
 static void
@@ -149,8 +155,7 @@ signals_step(struct worker *worker)
 
     while ((signo = signals_next(worker->signals))) {
         if (signo == SIGHUP)
-            log_warning("signal.ignored", log_text("signal", "SIGHUP"),
-                        log_text("effect", "restart the worker to read a changed configuration"));
+            worker_reload(worker, "SIGHUP");
         else if (signo == SIGUSR1)
             worker_admit_letters(worker);
         else
@@ -176,6 +181,8 @@ wait_for_work(struct worker *worker, struct pollfd fds[WAITS], bool more)
         due_ms = clock_earlier(due_ms, admin_deadline(worker->admin, worker->now));
     due_ms = clock_earlier(due_ms, worker->limits_due_ms);
     due_ms = clock_earlier(due_ms, worker_rebalance_deadline(worker));
+    due_ms = clock_earlier(due_ms, worker_topics_deadline(worker));
+    due_ms = clock_earlier(due_ms, worker_supervisor_deadline(worker));
     poll(fds, WAITS, !more && due_ms > worker->now ? (int)(due_ms - worker->now) : 0);
 }
 
@@ -214,6 +221,7 @@ loop(struct worker *worker)
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
         quiet_edges_step(worker, fds);
+        worker_reload_step(worker);
         if (worker->now >= worker->limits_due_ms)
             worker_set_limits(worker);
         core_tick(worker->core, worker->now);
@@ -222,6 +230,9 @@ loop(struct worker *worker)
         worker_log_holds(worker);
         worker_commit_step(worker);
         worker_rebalance_step(worker);
+        worker_watch_topics(worker);
+        worker_watch_progress(worker);
+        worker_supervisor_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);
     }
@@ -252,22 +263,23 @@ log_stopped(const struct worker *worker)
 }
 
 int
-worker_run(const struct config *config, bool *ret_left, struct err *err)
+worker_run(const char *file, const struct config *config, bool *ret_left, struct err *err)
 {
     static struct worker worker; /* static: librdkafka's threads may outlive this function */
     int status = -1;
 
     *ret_left = false;
 
-    if (!worker_open(&worker, config, err)) {
+    if (!worker_open(&worker, file, config, err)) {
         log_info("worker.ready", log_text("version", VERSION),
                  log_text("group", config->kafka.group_id),
                  log_int("rules", (int64_t)ruleset_rule_count(config->rules)),
                  log_int("accounts", (int64_t)config->account_count));
+        notify_ready(worker.notify);
         loop(&worker);
         log_stopped(&worker);
         status = worker.exit_status;
-        *ret_left = status != WORKER_STOPPED || !worker.was_assigned;
+        *ret_left = status != WORKER_STOPPED || !worker.was_assigned || worker.counts.lost > 0;
     }
     if (!*ret_left)
         worker_close(&worker);

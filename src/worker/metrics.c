@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/xalloc.h"
 #include "worker/state.h"
 
 /* Prometheus text format 0.0.4. */
@@ -141,6 +142,70 @@ add_gates(struct worker *worker, struct buf *text)
 }
 
 static void
+add_trouble(struct buf *text, const char *name, const char *topic, int32_t partition,
+            const char *reason)
+{
+    buf_printf(text, "sendx_worker_%s{topic=", name);
+    buf_add_json(text, topic, strlen(topic));
+    if (partition >= 0)
+        buf_printf(text, ",partition=\"%d\"", (int)partition);
+    buf_printf(text, ",reason=\"%s\"} 1\n", reason);
+}
+
+static void
+add_progress(const struct worker *worker, struct buf *text)
+{
+    add_help(text, "stalled", "gauge",
+             "1: events wait, nothing moves, and nothing gives a reason; /livez fails.");
+    add_value(text, "stalled", worker->stall.stalled);
+    add_help(text, "paused", "gauge", "1: events wait, and why.");
+    if (worker->stall.reason)
+        add_labelled(text, "paused", "reason", worker->stall.reason, 1);
+}
+
+/* Only what is in trouble has a series. */
+static void
+add_troubles(const struct worker *worker, struct buf *text)
+{
+    size_t count = core_parts(worker->core, NULL, 0);
+    void **parts = xcalloc(count, sizeof(*parts));
+
+    core_parts(worker->core, parts, count);
+    add_help(text, "partition_stopped", "gauge", "1: nothing is read of it, and why.");
+    for (size_t i = 0; i < count; i++) {
+        if (kafka_part_trouble(parts[i]))
+            add_trouble(text, "partition_stopped", kafka_part_topic(parts[i]),
+                        kafka_part_number(parts[i]), kafka_part_trouble(parts[i]));
+    }
+    xfree(parts);
+    add_help(text, "topic_unavailable", "gauge", "1: a topic that rules name, and why.");
+    for (size_t i = 0; i < ruleset_topic_count(worker->config->rules); i++) {
+        if (worker_topic_trouble(worker, i))
+            add_trouble(text, "topic_unavailable", ruleset_topic(worker->config->rules, i), -1,
+                        worker_topic_trouble(worker, i));
+    }
+    add_help(text, "group_refused", "gauge", "1: the group does not let this process in, and why.");
+    if (kafka_trouble(worker->kafka))
+        add_labelled(text, "group_refused", "reason", kafka_trouble(worker->kafka), 1);
+}
+
+static void
+add_config(const struct worker *worker, struct buf *text)
+{
+    const struct reload *reload = &worker->reload;
+
+    add_help(text, "config_generation", "gauge",
+             "Configurations that were in force since the start, this one included.");
+    add_value(text, "config_generation", (double)reload->done + 1);
+    add_help(text, "config_last_reload_ok", "gauge",
+             "0: the last reload was refused, and the configuration before it is in force.");
+    add_value(text, "config_last_reload_ok", !reload->last_failed);
+    add_help(text, "config_reloads_total", "counter", "Reloads by how they ended.");
+    add_labelled(text, "config_reloads_total", "result", "done", (double)reload->done);
+    add_labelled(text, "config_reloads_total", "result", "refused", (double)reload->failed);
+}
+
+static void
 add_metrics(void *arg, struct buf *text)
 {
     struct worker *worker = arg;
@@ -150,6 +215,9 @@ add_metrics(void *arg, struct buf *text)
     add_calls(worker, text);
     add_holds(worker, text);
     add_gates(worker, text);
+    add_config(worker, text);
+    add_troubles(worker, text);
+    add_progress(worker, text);
     add_help(text, "commits_total", "counter", "Commits answered.");
     add_labelled(text, "commits_total", "result", "stored",
                  (double)(worker->counts.commits - worker->counts.commits_failed));
@@ -170,9 +238,43 @@ add_metrics(void *arg, struct buf *text)
 static bool
 is_live(void *arg, struct buf *reason)
 {
-    (void)arg;
-    buf_add_text(reason, "the loop turns\n");
-    return true;
+    const struct worker *worker = arg;
+
+    if (worker->stall.stalled)
+        buf_printf(
+            reason,
+            "nothing has moved for %lld s, without a reason; the log says what each partition "
+            "waits for\n",
+            (long long)worker->stall.still_ms / 1000);
+    else if (worker->stall.reason)
+        buf_printf(reason, "the loop turns; events wait: %s\n", worker->stall.reason);
+    else
+        buf_add_text(reason, "the loop turns\n");
+    return !worker->stall.stalled;
+}
+
+/* What stands still for want of Kafka, a line each. */
+static void
+add_reasons(const struct worker *worker, struct buf *text)
+{
+    size_t count = core_parts(worker->core, NULL, 0);
+    void **parts = xcalloc(count, sizeof(*parts));
+
+    core_parts(worker->core, parts, count);
+    for (size_t i = 0; i < count; i++) {
+        if (kafka_part_trouble(parts[i]))
+            buf_printf(text, "partition %d of %s is stopped: %s\n",
+                       (int)kafka_part_number(parts[i]), kafka_part_topic(parts[i]),
+                       kafka_part_trouble(parts[i]));
+    }
+    xfree(parts);
+    for (size_t i = 0; i < ruleset_topic_count(worker->config->rules); i++) {
+        if (worker_topic_trouble(worker, i))
+            buf_printf(text, "topic %s: %s\n", ruleset_topic(worker->config->rules, i),
+                       worker_topic_trouble(worker, i));
+    }
+    if (kafka_trouble(worker->kafka))
+        buf_printf(text, "the group: %s\n", kafka_trouble(worker->kafka));
 }
 
 static bool
@@ -182,6 +284,7 @@ is_ready(void *arg, struct buf *reason)
     size_t parts = core_parts(worker->core, NULL, 0);
 
     buf_printf(reason, "%zu partitions are assigned\n", parts);
+    add_reasons(worker, reason);
     return worker->phase == PHASE_RUNNING && parts > 0;
 }
 

@@ -291,6 +291,7 @@ worker_stop(struct worker *worker, const char *why)
         return;
     }
     log_info("worker.stopping", log_text("why", why));
+    notify_stopping(worker->notify);
     worker->phase = PHASE_STOPPING;
     worker->stop_drain_ms = worker->now + drain_ms(worker);
     worker->stop_exit_ms = worker->now + worker->config->delivery.drain_timeout_ms;

@@ -13,6 +13,7 @@
 #include "edge/dead_letter.h"
 #include "edge/http.h"
 #include "edge/kafka.h"
+#include "edge/notify.h"
 #include "rules/ruleset.h"
 #include "sendx/wire.h"
 
@@ -21,6 +22,7 @@ struct flight {
     struct list node;
     struct worker *worker;
     struct core_job *job;
+    const struct config *config; /* that it went out with */
     unsigned account;
 };
 
@@ -53,14 +55,50 @@ struct revocation {
     int64_t end_ms;            /* absolute; they are given up then, committed or not */
 };
 
+enum { RETIRED_MAX = 8 };
+
+/* Configurations that took the place of the first one. */
+struct reload {
+    const char *why;                     /* one is due; NULL: none */
+    struct config *config;               /* in force; NULL: the first one, which is the caller's */
+    struct config *retired[RETIRED_MAX]; /* requests that went out with them are under way */
+    size_t retired_count;
+    uint64_t done, failed;
+    bool last_failed;
+    int64_t sweep_due_ms, secrets_due_ms;
+};
+
+/* Whether the topics that rules name are there. */
+struct topic_watch {
+    enum kafka_topic_state *states; /* as the rules' topics; NULL: nobody has looked yet */
+    size_t count;
+    bool looked;    /* at all of them */
+    int64_t due_ms; /* of the next look */
+};
+
+/* Whether anything moves. */
+struct stall {
+    uint64_t progress; /* whatever ended so far */
+    int64_t still_ms;  /* how long nothing has, without a reason */
+    int64_t checked_ms;
+    const char *reason; /* why nothing may move, NULL: none */
+    bool stalled;
+};
+
 struct worker {
-    const struct config *config;
+    const char *file;            /* of the configuration; borrowed */
+    const struct config *config; /* in force */
+    struct reload reload;
+    struct topic_watch topics;
+    struct stall stall;
     struct kafka *kafka;
     struct http *http;
     struct http_account **http_accounts; /* one per account, same index */
     struct core *core;
     struct dead_letters *letters; /* NULL: dead_letter.topic is empty */
     struct admin *admin;          /* NULL: admin.listen is empty */
+    struct notify *notify;        /* NULL: no service manager has asked */
+    int64_t status_due_ms;        /* what it is told next */
     int signals;
 
     struct mapping mapping;
@@ -105,6 +143,30 @@ void worker_admit_letters(struct worker *worker); /* SIGUSR1 */
 /* limits.c: what each account's gate allows, and what it says. */
 void worker_set_limits(struct worker *worker);
 void worker_log_holds(struct worker *worker);
+
+/* reload.c: another configuration in place of the one in force. WHY is for the log, static. */
+void worker_reload(struct worker *worker, const char *why);
+void worker_reload_step(struct worker *worker);
+void worker_reload_fini(struct worker *worker);
+const char **worker_topics(const struct config *config,
+                           size_t *ret_count); /* yours, not the texts */
+
+/* topics.c: whether the topics that rules name are there. */
+void worker_watch_topics(struct worker *worker);
+void worker_forget_topics(struct worker *worker);                        /* the rules name others */
+const char *worker_topic_trouble(const struct worker *worker, size_t i); /* a name, or NULL */
+int64_t worker_topics_deadline(const struct worker *worker);
+
+/* stall.c: the progress watchdog. */
+void worker_watch_progress(struct worker *worker);
+
+/* supervisor.c: what the service manager is told. */
+int worker_open_supervisor(struct worker *worker, struct err *err) MUSTCHECK;
+void worker_supervisor_step(struct worker *worker);
+int64_t worker_supervisor_deadline(const struct worker *worker);
+
+/* loop.c. */
+struct core_limits worker_core_limits(const struct config *config);
 
 /* metrics.c: the admin endpoint's answers. */
 extern const struct admin_ops worker_admin_ops;

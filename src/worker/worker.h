@@ -17,10 +17,12 @@ enum worker_exit {
     WORKER_FATAL = 3 /* Kafka ended the membership */
 };
 
-/* Runs until a signal stops it. CONFIG is borrowed. Returns an enum worker_exit, or -1 when it
- * could not start. RET_LEFT: librdkafka's handles are left as they are, since taking them down can
- * wait for brokers that do not answer, or abort (its issue 4312, where nothing was ever assigned):
- * the process must end by _exit. */
-int worker_run(const struct config *config, bool *ret_left, struct err *err) MUSTCHECK;
+/* Runs until a signal stops it. CONFIG is borrowed and was read from FILE, which is read again on
+ * SIGHUP. Returns an enum worker_exit, or -1 when it could not start. RET_LEFT: librdkafka's
+ * handles are left as they are, since taking them down can wait for brokers that do not answer, or
+ * for ever after an assignment was lost, or abort (its issue 4312, where nothing was ever
+ * assigned): the process must end by _exit. */
+int worker_run(const char *file, const struct config *config, bool *ret_left,
+               struct err *err) MUSTCHECK;
 
 #endif

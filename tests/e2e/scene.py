@@ -92,7 +92,10 @@ class Scene:
         return path
 
     def start_worker(self, name="worker", env=None, **settings):
-        return Worker(self.config(**settings), self.folder, name, env)
+        return self.start_worker_of(self.config(**settings), name, env)
+
+    def start_worker_of(self, config, name="worker", env=None):
+        return Worker(config, self.folder, name, env)
 
     # --- events of ONE_CALL ----------------------------------------------------------------------
 

@@ -269,6 +269,9 @@ every_default_and_bound_of_the_table_is_a_value(void **state)
                 node.number = strtod(texts[j], NULL);
             } else if (option->type == OPTION_BOOLEAN) {
                 node.type = SOURCE_BOOLEAN;
+            } else if (option->type == OPTION_OFFSETS) {
+                assert_string_equal(texts[j], "[ ]");
+                node.type = SOURCE_ARRAY;
             }
             diag_init(&diag);
             loader.diag = &diag;

@@ -1122,6 +1122,23 @@ reasons_have_names(void **state)
     assert_string_equal(gate_reason_name(GATE_THROTTLED), "throttled");
 }
 
+static void
+a_probe_may_be_asked_for_before_its_time(void **state)
+{
+    struct gate gate = gate_of(8, 0);
+
+    (void)state;
+    call_once(&gate, VERDICT_CONFIGURATION, 1);
+    assert_int_equal(gate_reason(&gate, 2), GATE_CONFIGURATION);
+    assert_false(gate_wants_probe(&gate, 2));
+    gate_probe_soon(&gate, 2);
+    assert_true(gate_wants_probe(&gate, 2));
+    call_throttled(&gate, 5000, 3); /* what the API asked for stands above that */
+    gate_probe_soon(&gate, 4);
+    assert_false(gate_wants_probe(&gate, 4));
+    assert_true(gate_wants_probe(&gate, 5000));
+}
+
 int
 main(void)
 {
@@ -1130,6 +1147,7 @@ main(void)
         cmocka_unit_test(the_bucket_holds_a_tenth_of_a_second),
         cmocka_unit_test(the_bucket_of_a_slow_rate_holds_one_call),
         cmocka_unit_test(without_a_rate_only_the_slots_count),
+        cmocka_unit_test(a_probe_may_be_asked_for_before_its_time),
         cmocka_unit_test(a_slower_rate_takes_no_more_than_its_bucket_along),
         cmocka_unit_test(a_faster_rate_does_not_count_for_the_time_before),
         cmocka_unit_test(a_probe_takes_its_token_too),

@@ -79,10 +79,10 @@ struct worker {
 
     int64_t now; /* of this turn */
     struct worker_counts counts;
-    char *redrive_topic; /* dead letters come back by it; NULL: they do not */
-    int64_t limits_due_ms;     /* of the accounts' shares; at once when partitions came or went */
-    unsigned limits_asked;     /* in vain, in a row */
-    double *rates;             /* per account: as last logged */
+    char *redrive_topic;   /* dead letters come back by it; NULL: they do not */
+    int64_t limits_due_ms; /* of the accounts' shares; at once when partitions came or went */
+    unsigned limits_asked; /* in vain, in a row */
+    double *rates;         /* per account: as last logged */
     enum gate_reason *gate_reasons; /* per account: as last logged */
     enum letter_hold letter_hold;   /* as last logged */
     struct log_limit call_lines[SETTLED_COUNT][VERDICT_COUNT], unmapped_lines, letter_lines;

@@ -16,8 +16,8 @@
 
 enum {
     TURN_MS = 200,        /* how soon a signal is noticed */
-    BATCH = 500,          /* letters of a transaction */
-    BATCH_MS = 2000,      /* and how long it is open: workers see nothing of it before */
+    BATCH = 5000,         /* letters of a transaction */
+    BATCH_MS = 1000,      /* and how long it is open: workers see nothing of it before */
     LEAVE_MS = 15 * 1000, /* for the last transaction when interrupted, and for breaking one off */
     SHOW_MS = 100,
     LINE_MS = 1000, /* where there is no terminal */
@@ -93,12 +93,12 @@ static void
 show_reading(struct redrive *redrive, const char *what, int32_t partition, int32_t partitions,
              int64_t done, int64_t total)
 {
-    char text[96];
+    char text[320];
 
     if (clock_now_ms() < redrive->show_ms)
         return;
-    snprintf(text, sizeof(text), "reading %s: partition %d of %d", what, (int)partition + 1,
-             (int)partitions);
+    snprintf(text, sizeof(text), "reading %.200s: partition %d of %d, %d %%", what,
+             (int)partition + 1, (int)partitions, (int)(done * 100 / total));
     show(redrive, (size_t)done, (size_t)total, text);
 }
 

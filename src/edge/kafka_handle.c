@@ -55,8 +55,9 @@ static const struct property reader_fixed[] = {
     {"auto.offset.reset", "earliest"},
     {"enable.partition.eof", "true"},
     {"isolation.level", "read_committed"},
-    {"queued.min.messages", "10000"},
-    {"queued.max.messages.kbytes", "32768"},
+    /* Where there is more than this, old versions fetch nothing for a second. */
+    {"queued.min.messages", "1000000"},
+    {"queued.max.messages.kbytes", "65536"},
     {"fetch.wait.max.ms", "10"}, /* a fetch that waits at the end keeps the next place waiting */
 };
 

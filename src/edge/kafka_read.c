@@ -1,5 +1,6 @@
 #include "edge/kafka_read.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,13 +156,52 @@ kafka_read_partitions(struct kafka_read *read, const char *topic, int32_t *ret_c
     return code ? fail_topic(read, topic, code, err) : 0;
 }
 
+/* A topic that was just made, or a leader that has moved: the library looks for it meanwhile, and
+ * leaves asking again to us. */
+static bool
+is_passing(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+/* AT is a logical offset. The library has a function for both ends at once, which after an answer
+ * of a former leader gives the end twice: a partition would seem empty (2.0.2). */
+static rd_kafka_resp_err_t
+ask_offset(struct kafka_read *read, const char *topic, int32_t partition, int64_t at, int64_t *ret)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_resp_err_t code;
+
+    asked->offset = at;
+    code = rd_kafka_offsets_for_times(read->rk, list, ASK_MS);
+    if (!code)
+        code = asked->err;
+    if (!code && asked->offset < 0)
+        code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    *ret = asked->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
 int
 kafka_read_bounds(struct kafka_read *read, const char *topic, int32_t partition, int64_t *ret_begin,
                   int64_t *ret_end, struct err *err)
 {
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(read->rk, topic, partition, ret_begin, ret_end, ASK_MS);
+    int64_t until_ms = clock_now_ms() + ASK_MS;
+    rd_kafka_resp_err_t code;
 
+    for (;;) {
+        code = ask_offset(read, topic, partition, RD_KAFKA_OFFSET_BEGINNING, ret_begin);
+        if (!code)
+            code = ask_offset(read, topic, partition, RD_KAFKA_OFFSET_END, ret_end);
+        if (!is_passing(code) || clock_now_ms() >= until_ms)
+            break;
+        (void)poll(NULL, 0, POLL_MS);
+    }
     return code ? fail_topic(read, topic, code, err) : 0;
 }
 

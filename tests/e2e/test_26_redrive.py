@@ -109,7 +109,7 @@ def test_filters_say_which_letters_go(scene):
 def test_a_command_that_was_killed_is_repeated_without_doubling(scene):
     redrive = Redrive(scene, events=1)
     places = redrive.many_letters(4000)
-    command = redrive.start("killed", "--rate", "1500")
+    command = redrive.start("killed", "--rate", "800")
     wait_until("some of them", lambda: command.check_running() or len(redrive.records()) > 0)
     command.kill()
     assert 0 < len(redrive.records()) < len(places)
@@ -241,6 +241,14 @@ def test_a_call_is_known_by_its_element_and_one_that_no_rule_makes_is_told(scene
     assert worker.admin.metrics().value("sendx_worker_redriven_calls_gone_total") == 1
     worker.stop()
     assert worker.lines("redrive.calls_gone", calls=1)
+
+
+def test_letters_go_no_faster_than_asked_for(scene):
+    redrive = Redrive(scene, events=1)
+    redrive.many_letters(150)
+    output = redrive.run("--rate", "100")
+    assert float(re.search(r"150 of 150 letters went to .* in ([\d.]+) s", output)[1]) >= 1.4
+    assert re.search(r"^\d+ of 150 letters, \d+/s, \d+ s left$", output, re.MULTILINE), output
 
 
 # --- topics ------------------------------------------------------------------------------------------

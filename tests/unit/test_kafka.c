@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "edge/kafka.h"
 #include "edge/kafka_conf.h"
+#include "edge/kafka_handle.h"
 #include "edge/kafka_state.h"
 #include "unit.h"
 
@@ -880,6 +881,27 @@ so_it_is_while_partitions_are_given_back(void **state)
 }
 
 static void
+excluded_topics_join_those_that_the_user_excludes(void **state)
+{
+    static const char *const topics[] = {"a.dead-letter", "", "b_c"};
+    struct kafka_property property = {.name = "topic.blacklist", .value = "^x,^y$"};
+    struct kafka_config config = {.bootstrap_servers = "127.0.0.1:1",
+                                  .group_id = "g",
+                                  .properties = &property,
+                                  .property_count = 1};
+    struct err err = {0};
+    rd_kafka_conf_t *conf = kafka_producer_conf(&config, &err);
+    char list[256];
+    size_t size = sizeof(list);
+
+    (void)state;
+    assert_int_equal(kafka_exclude(conf, topics, ARRAY_LEN(topics), &err), 0);
+    assert_int_equal(rd_kafka_conf_get(conf, "topic.blacklist", list, &size), RD_KAFKA_CONF_OK);
+    assert_string_equal(list, "^x,^y$,^a[.]dead-letter$,^b_c$");
+    rd_kafka_conf_destroy(conf);
+}
+
+static void
 a_member_leaves_before_it_ever_joined(void **state)
 {
     (void)state;
@@ -890,6 +912,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(excluded_topics_join_those_that_the_user_excludes),
         cmocka_unit_test(librdkafka_judges_properties_by_file_and_line),
         cmocka_unit_test(what_the_library_cannot_use_is_an_error_of_opening),
         cmocka_unit_test(a_new_group_reads_from_the_earliest_record),

@@ -7,7 +7,12 @@
 #include "edge/kafka_read.h"
 #include "unit.h"
 
-enum { RECORDS = 3000, TURNS_MAX = 300, ROUNDS = 60 };
+enum {
+    RECORDS = 3000,
+    TURNS_MAX = 300,
+    ROUNDS = 60,
+    API_LIST_OFFSETS = 2 /* ApiKey of the protocol */
+};
 
 struct cluster {
     rd_kafka_t *rk, *producer;
@@ -166,6 +171,22 @@ a_range_is_read_to_its_end_and_no_further(void **state)
     expect_range(0, 0, 1);
 }
 
+/* As just after a topic was made, or its leader has moved. */
+static void
+a_leader_that_is_not_known_yet_is_asked_for_again(void **state)
+{
+    int64_t begin = -1, end = -1;
+    struct err err = {0};
+
+    (void)state;
+    rd_kafka_mock_push_request_errors(
+        cluster.mock, API_LIST_OFFSETS, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    assert_int_equal(kafka_read_bounds(cluster.read, "two", 0, &begin, &end, &err), 0);
+    assert_int_equal(begin, 0);
+    assert_int_equal(end, RECORDS);
+}
+
 static void
 records_are_found_at_their_offsets_in_any_order(void **state)
 {
@@ -193,6 +214,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partitions_are_counted_and_a_missing_topic_has_none),
         cmocka_unit_test(a_range_is_read_to_its_end_and_no_further),
+        cmocka_unit_test(a_leader_that_is_not_known_yet_is_asked_for_again),
         cmocka_unit_test(records_are_found_at_their_offsets_in_any_order),
     };
 

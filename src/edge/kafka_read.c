@@ -1,5 +1,6 @@
 #include "edge/kafka_read.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,13 +156,31 @@ kafka_read_partitions(struct kafka_read *read, const char *topic, int32_t *ret_c
     return code ? fail_topic(read, topic, code, err) : 0;
 }
 
+/* A topic that was just made, or a leader that has moved: the library looks for it meanwhile, and
+ * leaves asking again to us. */
+static bool
+is_passing(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
 int
 kafka_read_bounds(struct kafka_read *read, const char *topic, int32_t partition, int64_t *ret_begin,
                   int64_t *ret_end, struct err *err)
 {
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(read->rk, topic, partition, ret_begin, ret_end, ASK_MS);
+    int64_t until_ms = clock_now_ms() + ASK_MS;
+    rd_kafka_resp_err_t code;
 
+    for (;;) {
+        code = rd_kafka_query_watermark_offsets(read->rk, topic, partition, ret_begin, ret_end,
+                                                ASK_MS);
+        if (!is_passing(code) || clock_now_ms() >= until_ms)
+            break;
+        (void)poll(NULL, 0, POLL_MS);
+    }
     return code ? fail_topic(read, topic, code, err) : 0;
 }
 

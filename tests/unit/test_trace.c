@@ -371,43 +371,61 @@ an_event_becomes_the_same_calls_with_and_without_a_trace(void **state)
     assert_true(loaded > 200);
 }
 
-/* Limits count what the event does, not what its trace asks. */
+/* Under SPEC's only rule, PAYLOAD comes to OUTCOME both with and without a trace, and as many
+ * regular expressions are given up. */
 static void
-a_trace_costs_the_event_nothing_of_its_limits(void **state)
+expect_same_limits(const char *when, const char *payload, size_t len, enum map_outcome outcome,
+                   uint64_t limited)
 {
-    struct spec_rule rule =
-        RULE(.name = T("r"), .for_each = T("items"),
-             .when = T("not (@payload.items | sort | join(',') | length > 0)"), .stop = true);
+    struct spec_rule rule = RULE(.name = T("r"), .for_each = T("items"),
+                                 .when = {.text = when, .at = AT(1)}, .stop = true);
     struct spec_list topics = TOPIC;
     struct spec_ruleset spec = {.rules = &rule, .rule_count = 1};
-    struct event event = {.topic = "t", .timestamp_ms = EVENT_NO_TIME};
-    struct buf payload;
+    struct event event = {
+        .topic = "t", .timestamp_ms = EVENT_NO_TIME, .payload = payload, .payload_len = len};
     struct bench bench;
     struct trace *trace;
 
-    (void)state;
     rule.topics = topics;
-    buf_init(&payload, 1 << 20);
     bench_open(&bench, &spec);
     assert_non_null(bench.rules);
     trace = trace_new(bench.rules);
-    for (int count = 100; count <= 1600; count *= 2) {
-        enum map_outcome alone, traced;
-
-        buf_reset(&payload);
-        for (int i = 0; i < count; i++)
-            buf_printf(&payload, "%s%d", i ? "," : "{\"items\":[", i);
-        buf_add_text(&payload, "]}");
-        event.payload = buf_text(&payload);
-        event.payload_len = payload.len;
-        alone = ruleset_map(bench.rules, &event, WALL_MS, &bench.mapping);
-        traced = ruleset_map_traced(bench.rules, &event, WALL_MS, trace, &bench.mapping);
-        assert_int_equal(alone, traced);
-        if (count == 1600)
-            assert_int_equal(alone, MAP_NOT_RENDERED);
-    }
+    assert_int_equal(ruleset_map(bench.rules, &event, WALL_MS, &bench.mapping), outcome);
+    assert_int_equal(ruleset_regex_limited(bench.rules), limited);
+    assert_int_equal(ruleset_map_traced(bench.rules, &event, WALL_MS, trace, &bench.mapping),
+                     outcome);
+    assert_int_equal(ruleset_regex_limited(bench.rules), 2 * limited);
     trace_free(trace);
     bench_close(&bench);
+}
+
+/* Fewer elements than are noted, so that the trace asks for each of them. */
+static void
+a_trace_costs_the_event_nothing_of_its_limits(void **state)
+{
+    static const char searched[] = "@payload.big contains 'nothing'";
+    static const char hopeless[] = "@payload.text matches '(x+x+)+[yz]'";
+    struct buf payload;
+
+    (void)state;
+    buf_init(&payload, 16 << 20);
+    for (int count = 16000; count <= 256000; count *= 16) {
+        buf_reset(&payload);
+        buf_add_text(&payload, "{\"text\":\"");
+        for (int i = 0; i < 40; i++)
+            buf_add_char(&payload, 'x');
+        buf_add_text(&payload, "\",\"items\":[0");
+        for (int i = 1; i < 90; i++)
+            buf_printf(&payload, ",%d", i);
+        buf_add_text(&payload, "],\"big\":[0");
+        for (int i = 0; i < count; i++)
+            buf_printf(&payload, ",%d", i);
+        buf_add_text(&payload, "]}");
+        /* Too much only when all elements are taken together. */
+        expect_same_limits(searched, buf_text(&payload), payload.len,
+                           count == 256000 ? MAP_NOT_RENDERED : MAP_NO_MATCH, 0);
+        expect_same_limits(hopeless, buf_text(&payload), payload.len, MAP_NO_MATCH, 90);
+    }
     buf_fini(&payload);
 }
 

@@ -329,15 +329,13 @@ kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
 
 /* ---- going ---- */
 
+/* Those that are revoked. */
 static void
-report_lost(struct kafka *kafka)
+tell_lost(struct kafka *kafka)
 {
     struct kafka_part **parts;
     size_t count;
 
-    drop_list(kafka, &kafka->asking);
-    LIST_EACH(node, &kafka->reading)
-        move(part_of(node), &kafka->revoking);
     kafka->revoke_due = false;
     if (list_is_empty(&kafka->revoking))
         return;
@@ -345,6 +343,15 @@ report_lost(struct kafka *kafka)
     parts = array_of(kafka, &kafka->revoking, &count);
     kafka->ops.lost(kafka->arg, parts, count);
     xfree(parts);
+}
+
+static void
+report_lost(struct kafka *kafka)
+{
+    drop_list(kafka, &kafka->asking);
+    LIST_EACH(node, &kafka->reading)
+        move(part_of(node), &kafka->revoking);
+    tell_lost(kafka);
 }
 
 static void
@@ -387,16 +394,33 @@ begin_revoking(struct kafka *kafka, const rd_kafka_topic_partition_list_t *parti
     return !list_is_empty(&kafka->revoking);
 }
 
+/* It also says so when a topic has gone, and then takes back the partitions of that topic only:
+ * more than these must not be unassigned, since the library would go on to count the rest as ours,
+ * and nobody would read it. When the membership is lost, all are listed. */
+static void
+lose_listed(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    if (begin_revoking(kafka, partitions))
+        tell_lost(kafka);
+    tell_unassign(kafka, &kafka->revoking);
+    drop_list(kafka, &kafka->revoking);
+}
+
 void
 kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
+    bool lost = rd_kafka_assignment_lost(kafka->rk);
     struct kafka_part **parts;
     size_t count;
 
     /* The library says that the assignment is lost, but forgets it with any answer of ours that was
      * under way. It sends a second revocation before the first is answered only then, too. */
-    if (rd_kafka_assignment_lost(kafka->rk) || kafka->revoke_due) {
+    if (kafka->revoke_due || (lost && kafka->eager)) {
         lose(kafka);
+        return;
+    }
+    if (lost) {
+        lose_listed(kafka, partitions);
         return;
     }
     if (!begin_revoking(kafka, partitions)) {

@@ -105,8 +105,8 @@ worker_open(struct worker *worker, const char *file, const struct config *config
     worker->core = core_new(&limits, seed);
     worker->signals = signals_open(err);
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
-    if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
-        open_letters(worker, err) || open_admin(worker, err) || worker_open_supervisor(worker, err))
+    if (worker->signals < 0 || worker_open_supervisor(worker, err) || open_http(worker, err) ||
+        open_kafka(worker, err) || open_letters(worker, err) || open_admin(worker, err))
         return -1;
     worker_set_limits(worker);
     return 0;
@@ -265,6 +265,8 @@ worker_run(const char *file, const struct config *config, bool *ret_left, struct
         log_stopped(&worker);
         status = worker.exit_status;
         *ret_left = status != WORKER_STOPPED || !worker.was_assigned || worker.counts.lost > 0;
+    } else {
+        *ret_left = worker.kafka != NULL; /* it may be a member already */
     }
     if (!*ret_left)
         worker_close(&worker);

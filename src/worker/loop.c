@@ -114,8 +114,8 @@ worker_open(struct worker *worker, const char *file, const struct config *config
     if (*config->dead_letter.topic && *config->dead_letter.redrive_topic)
         worker->redrive_topic = xstrdup(config->dead_letter.redrive_topic);
     worker->gate_reasons = xcalloc(config->account_count, sizeof(worker->gate_reasons[0]));
-    if (worker->signals < 0 || open_http(worker, err) || open_kafka(worker, err) ||
-        open_letters(worker, err) || open_admin(worker, err) || worker_open_supervisor(worker, err))
+    if (worker->signals < 0 || worker_open_supervisor(worker, err) || open_http(worker, err) ||
+        open_kafka(worker, err) || open_letters(worker, err) || open_admin(worker, err))
         return -1;
     worker_set_limits(worker);
     return 0;
@@ -280,6 +280,8 @@ worker_run(const char *file, const struct config *config, bool *ret_left, struct
         log_stopped(&worker);
         status = worker.exit_status;
         *ret_left = status != WORKER_STOPPED || !worker.was_assigned || worker.counts.lost > 0;
+    } else {
+        *ret_left = worker.kafka != NULL; /* it may be a member already */
     }
     if (!*ret_left)
         worker_close(&worker);

@@ -225,12 +225,16 @@ def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_beginning(scene
     scene.wait_until_finished(worker)
     scene.kafka.delete_topic(scene.topic())
     worker.wait_for("topic.unavailable", topic=scene.topic(), reason="topic_missing")
+    scene.produce([(0, None, one_call_event("other@example.com", "e0"))], "other")  # is read all the time
+    scene.kafka.wait_until_finished(scene.group, [scene.topic("other")], worker)
     scene.kafka.create_topics({scene.topic(): 1})
     scene.produce([(0, None, one_call_event("user0@example.com", f"n{n}")) for n in range(3)])
     worker.wait_for("topic.available", topic=scene.topic())
     scene.wait_until_finished(worker)
     worker.stop()
-    scene.check_delivered({"user0@example.com": expected["user0@example.com"] + ["n0", "n1", "n2"]})
+    scene.check_delivered({"user0@example.com": expected["user0@example.com"] + ["n0", "n1", "n2"],
+                           "other@example.com": ["e0"]})
+    assert len(worker.lines("partition.assigned", topic=scene.topic("other"))) == 1
 
 
 @pytest.mark.parametrize("operation", [AclOperation.DESCRIBE, AclOperation.READ], ids=["describe", "read"])

@@ -1,0 +1,48 @@
+"""The judge itself, against workers that are broken on purpose: what they break must be found, and nothing else."""
+
+import sys
+
+from harness import ROOT, Process
+from judge import Disturbance, Sampler, judge, now_ms
+from registry import scenario
+from sandbox import API_KEY, TEAM_ID
+
+# What each draws when it is killed and comes back under load.
+FOUND = {"honest": set(), "early": {"lost", "ahead"}, "reorder": {"order"}, "twice": {"beyond"}, "forgetful": {"beyond"}}
+KILLS = 2
+
+
+def broken_worker(stage, mode, group):
+    return Process(mode, [sys.executable, ROOT / "tests" / "chaos" / "broken.py", mode, stage.cluster.address, group,
+                          stage.topic(), stage.sandbox.base_url(), API_KEY, TEAM_ID], stage.folder)
+
+
+@scenario(judged=False)
+def the_judge_finds_what_is_broken(stage):
+    """Commits before it sends, sends in another order, sends twice, forgets what it committed; and one that is honest."""
+    stage.begin(partitions=2, feed=False, contacts=5)
+    for mode, expected in FOUND.items():
+        verdict = judge_broken(stage, mode)
+        seen = {kind for kind in ("lost", "ahead", "order", "beyond") if getattr(verdict, kind)}
+        assert expected <= seen, f"a worker that is broken ({mode}) drew only {sorted(seen)}"
+        assert expected or not seen, f"an honest worker drew {verdict.problems(False)}"
+        stage.notes[mode] = "+".join(sorted(seen)) or "nothing"
+
+
+def judge_broken(stage, mode):
+    """The events of the topic by a group of its own, whose only worker is killed in the midst of them."""
+    stage.feed.produce(200)
+    group, after, spells = f"{stage.group}-{mode}", stage.sandbox.last_seq(), []
+    sampler = Sampler(stage.cluster.address, group, [(stage.topic(), p) for p in range(2)])
+    sampler.start()
+    for _ in range(KILLS):
+        worker = broken_worker(stage, mode, group)
+        stage.wait_calls(90, worker)
+        begin_ms = now_ms()
+        worker.kill()
+        spells.append(Disturbance(begin_ms, now_ms(), "kill -9"))
+    worker = broken_worker(stage, mode, group)
+    stage.kafka.wait_until_finished(group, [stage.topic()], worker)
+    worker.kill()
+    sampler.stop()
+    return judge(stage.feed.events, stage.sandbox.requests(after), sampler.changes, spells)

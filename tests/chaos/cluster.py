@@ -18,6 +18,7 @@ from harness import HANG_GUARD_S, Process, free_port, tail, wait_until
 from kafka import CLUSTER_ID, JARS, JAVA, LOGGING, Kafka
 
 NODES = 3
+OFFSETS_TOPIC, OFFSETS_PARTITIONS = "__consumer_offsets", 6
 START_TRIES = 3  # a port that was free may be taken before a node binds it
 
 # A node that is gone or frozen is noticed within 3 s. Group sessions may be short: some scenarios outlast them.
@@ -35,7 +36,7 @@ auto.create.topics.enable=false
 default.replication.factor=3
 min.insync.replicas=2
 offsets.topic.replication.factor=3
-offsets.topic.num.partitions=6
+offsets.topic.num.partitions={offsets_partitions}
 transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
 transaction.state.log.num.partitions=3
@@ -73,7 +74,8 @@ class Node:
         self.settings = self.folder / "server.properties"
         self.settings.write_text(SETTINGS.format(
             node=self.number, voters=voters, port=self.port, cable_port=self.cable_port,
-            controller_port=self.controller_port, cable=self.cable.address, folder=self.folder))
+            controller_port=self.controller_port, cable=self.cable.address, folder=self.folder,
+            offsets_partitions=OFFSETS_PARTITIONS))
         (self.folder / "log4j2.properties").write_text(LOGGING)
 
     def start_formatting(self):
@@ -178,6 +180,17 @@ class Cluster:
         wait_until("the cluster to be whole", whole, every=0.1,
                    show=lambda: "\n".join(tail(node.process.out_path, 10) for node in self.nodes))
 
+    def restore(self):
+        """Whatever was done to its nodes, they are all there again."""
+        for node in self.nodes:
+            if node.frozen:
+                node.thaw()
+            if not node.process.running():
+                node.start()
+        view = self.view()
+        self.wait_whole(view)
+        view.close()
+
     # --- what is done to it ----------------------------------------------------------------------
 
     def cut_cables(self):
@@ -198,7 +211,8 @@ class View(Kafka):
         self.cluster = cluster
         self.address = cluster.address
         self.process = self._producer = self._handle = self._asking = None
-        self.admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0, "reconnect.backoff.max.ms": 200})
+        self.admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0, "reconnect.backoff.max.ms": 200,
+                                  "socket.timeout.ms": 4000})
 
     def start(self):
         raise NotImplementedError("a view is of a cluster that runs")
@@ -249,7 +263,7 @@ class View(Kafka):
 
     def coordinator(self, group):
         """The number of the node that coordinates the group."""
-        return self.admin.describe_consumer_groups([group])[group].result(HANG_GUARD_S).coordinator.id
+        return self.leader(OFFSETS_TOPIC, java_hash(group) % OFFSETS_PARTITIONS)
 
     def reset_group(self, group, topic, partition, offset=0):
         """What `kafka-consumer-groups --reset-offsets` does; the group has no members."""
@@ -257,3 +271,11 @@ class View(Kafka):
         done = self.admin.alter_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])])
         done[group].result(HANG_GUARD_S)
+
+
+def java_hash(text):
+    """String.hashCode() without its sign, by which Kafka gives a group its partition of the offsets."""
+    value = 0
+    for character in text:
+        value = (31 * value + ord(character)) & 0xffffffff
+    return value & 0x7fffffff

@@ -33,7 +33,8 @@ class Feed(threading.Thread):
         self.chance = random.Random(seed)
         self.prefix = f"{zlib.crc32(topic.encode()):08x}"
         self.producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 2, "log_level": 0,
-                                  "reconnect.backoff.max.ms": 200})
+                                  "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 4000})
+        self.grown = False
         self.events = []  # acknowledged, those of a partition in the order of their offsets
         self.home = {}    # {e-mail: partition}
         self.count = 0
@@ -54,11 +55,19 @@ class Feed(threading.Thread):
         if self.failure:
             raise self.failure
 
+    def grow(self, partitions):
+        """The topic has more partitions now; new contacts have all of them."""
+        self.grown = True
+        self.partitions = partitions
+
     def produce(self, count, email=None):
         """Returns when all are acknowledged."""
+        if self.grown:
+            self.producer.list_topics(self.topic, timeout=HANG_GUARD_S)  # or it would not know the new partitions
+            self.grown = False
         failures = []
         for _ in range(count):
-            event_id = f"e{self.count}"
+            event_id = f"{self.prefix}-{self.count}"
             self.count += 1
             of = email or self._contact(event_id)
             partition = self.home.setdefault(of, zlib.crc32(of.encode()) % self.partitions)
@@ -75,7 +84,7 @@ class Feed(threading.Thread):
 
     def _contact(self, event_id):
         if self.singles_only or self.chance.random() < 0.5:
-            return f"single-{event_id}-{self.prefix}@example.com"
+            return f"single-{event_id}@example.com"
         return f"user{self.chance.randrange(self.contacts)}-{self.prefix}@example.com"
 
 

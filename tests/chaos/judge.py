@@ -45,7 +45,7 @@ class Sampler(threading.Thread):
     def __init__(self, address, group, parts):
         super().__init__(daemon=True)
         self.consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0,
-                                  "reconnect.backoff.max.ms": 200})
+                                  "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 4000})
         self.parts = list(parts)  # (topic, partition); may grow
         self.changes = collections.defaultdict(list)
         self.samples = 0
@@ -124,7 +124,7 @@ def judge(events, requests, changes, disturbances=(), held=()):
     verdict.calls = len(calls)
     answered = first_answers(calls)
     verdict.lost = [event for event in events if event.id not in answered and event.id not in held]
-    judge_commits(verdict, events, answered, changes)
+    judge_commits(verdict, [event for event in events if event.id not in held], answered, changes)
     judge_order(verdict, known, calls, disturbances)
     judge_duplicates(verdict, known, calls, changes, disturbances)
     return verdict
@@ -187,7 +187,7 @@ def judge_order(verdict, known, calls, disturbances):
 # --- nothing twice without need -----------------------------------------------------------------------
 
 def judge_duplicates(verdict, known, calls, changes, disturbances):
-    answers = {}
+    answers = {}  # {event id: the last request of it that was answered}
     for request in sorted(calls, key=lambda request: request["seq"]):
         event = known[request["body"]["firstName"]]
         before = answers.get(event.id)
@@ -198,9 +198,8 @@ def judge_duplicates(verdict, known, calls, changes, disturbances):
                 verdict.beyond.append(f"{event} answered at {before['finished_ms']} and sent again at {request['started_ms']}")
         if is_answered(request):
             answers[event.id] = request
-    verdict.bound = sum(
-        any(may_repeat(spell, request, changes.get(part_of(known, request), [])) for spell in disturbances)
-        for request in answers.values())
+    verdict.bound = sum(may_repeat(spell, request, changes.get(part_of(known, request), []))
+                        for spell in disturbances for request in calls if is_answered(request))
 
 
 def part_of(known, request):

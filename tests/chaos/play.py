@@ -1,4 +1,4 @@
-"""Plays the scenarios against a real three-node Kafka: `play.py [--long] [--seed N] [--keep FILE] [NAME…]`.
+"""Plays the scenarios against a real three-node Kafka: `play.py [--long] [--seed N] [--times N] [--keep FILE] [NAME…]`.
 
 Says a line for each, a table at the end, and last the sums. Exit status 1 if one failed. Parts of names are
 enough; the logs of those that failed are kept in build/test-results/chaos.
@@ -70,6 +70,8 @@ def play(scenario, context, folder, say):
             (folder / "failure").open("a").write("\n" + traceback.format_exc())
     finally:
         stage.close()
+        if scenario.brokers:
+            context.cluster.restore()
     result.notes.update(stage.notes)
     result.seconds = time.monotonic() - begin
     if result.outcome == "FAILED":
@@ -134,10 +136,14 @@ def chosen(names):
 
 def play_all(context, folder, scenarios, say):
     """Those that leave the brokers alone side by side, then the others one after the other."""
-    calm = [one for one in scenarios if not one.brokers]
+    numbered = list(enumerate(scenarios))
+
+    def play_one(number, one):
+        return play(one, context, folder / f"{number}-{one.name}", say)
     with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
-        results = list(lanes.map(lambda one: play(one, context, folder / one.name, say), calm))
-    return results + [play(one, context, folder / one.name, say) for one in scenarios if one.brokers]
+        calm = [lanes.submit(play_one, number, one) for number, one in numbered if not one.brokers]
+        results = [future.result() for future in calm]
+    return results + [play_one(number, one) for number, one in numbered if one.brokers]
 
 
 def table(results):
@@ -172,9 +178,10 @@ def main():
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--times", type=int, default=1)
     parser.add_argument("names", nargs="*")
     asked = parser.parse_args()
-    scenarios, lock = chosen(asked.names), threading.Lock()
+    scenarios, lock = chosen(asked.names) * asked.times, threading.Lock()
 
     def say(line):
         with lock:

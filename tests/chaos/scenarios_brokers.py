@@ -1,5 +1,8 @@
 """What happens to Kafka's nodes: killed and back, frozen, with the leader of a partition or the group's coordinator."""
 
+from confluent_kafka import KafkaException
+
+from cluster import OFFSETS_TOPIC
 from harness import wait_until
 from registry import scenario
 
@@ -17,11 +20,11 @@ def moved(stage, node):
     """Nothing is led by the node any more, and the group has a coordinator elsewhere."""
     def elsewhere():
         try:
-            parts = stage.kafka.admin.list_topics(stage.topic(), timeout=2).topics[stage.topic()].partitions.values()
-            return all(part.leader > 0 and part.leader != node.number for part in parts) and \
-                stage.kafka.coordinator(stage.group) != node.number
-        except Exception:  # no answer just now
+            known = stage.kafka.admin.list_topics(timeout=2).topics
+        except KafkaException:  # no answer just now
             return False
+        return all(part.leader > 0 and part.leader != node.number
+                   for topic in (stage.topic(), OFFSETS_TOPIC) for part in known[topic].partitions.values())
     return elsewhere
 
 

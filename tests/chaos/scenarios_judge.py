@@ -14,13 +14,13 @@ KILLS = 2
 
 def broken_worker(stage, mode, group):
     return Process(mode, [sys.executable, ROOT / "tests" / "chaos" / "broken.py", mode, stage.cluster.address, group,
-                          stage.topic(), stage.sandbox.base_url(), API_KEY, TEAM_ID], stage.folder)
+                          stage.topic(mode), stage.sandbox.base_url(), API_KEY, TEAM_ID], stage.folder)
 
 
 @scenario(judged=False)
 def the_judge_finds_what_is_broken(stage):
     """Commits before it sends, sends in another order, sends twice, forgets what it committed; and one that is honest."""
-    stage.begin(partitions=2, feed=False, contacts=5)
+    stage.begin(partitions=1, delay_ms=2, feed=False, more_topics={mode: 2 for mode in FOUND})
     for mode, expected in FOUND.items():
         verdict = judge_broken(stage, mode)
         seen = {kind for kind in ("lost", "ahead", "order", "beyond") if getattr(verdict, kind)}
@@ -31,18 +31,19 @@ def the_judge_finds_what_is_broken(stage):
 
 def judge_broken(stage, mode):
     """The events of the topic by a group of its own, whose only worker is killed in the midst of them."""
-    stage.feed.produce(200)
+    feed = stage.add_feed(mode, contacts=5)
+    feed.produce(240)
     group, after, spells = f"{stage.group}-{mode}", stage.sandbox.last_seq(), []
-    sampler = Sampler(stage.cluster.address, group, [(stage.topic(), p) for p in range(2)])
+    sampler = Sampler(stage.cluster.address, group, [(stage.topic(mode), p) for p in range(2)])
     sampler.start()
     for _ in range(KILLS):
         worker = broken_worker(stage, mode, group)
-        stage.wait_calls(90, worker)
+        stage.wait_calls(60, worker)
         begin_ms = now_ms()
         worker.kill()
         spells.append(Disturbance(begin_ms, now_ms(), "kill -9"))
     worker = broken_worker(stage, mode, group)
-    stage.kafka.wait_until_finished(group, [stage.topic()], worker)
+    stage.kafka.wait_until_finished(group, [stage.topic(mode)], worker)
     worker.kill()
     sampler.stop()
-    return judge(stage.feed.events, stage.sandbox.requests(after), sampler.changes, spells)
+    return judge(feed.events, stage.sandbox.requests(after), sampler.changes, spells)

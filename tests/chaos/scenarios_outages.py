@@ -53,6 +53,9 @@ def one_of_two_is_cut_off_from_kafka(stage):
             stage.cluster.cut_cables()
             try:
                 other.wait_for("partition.assigned", count=owned + 3)
+                taken_ms = now_ms()
+                cut.wait_for("partition.lost", count=3 * (n + 1))
+                stage.notes["zombie_ms"] = max(stage.notes.get("zombie_ms", 0), round(now_ms() - taken_ms))
                 stage.disturb("one is cut off from Kafka", begin_ms, now_ms())
                 stage.wait_calls(200, other)
             finally:

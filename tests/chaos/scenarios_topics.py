@@ -27,7 +27,7 @@ def partitions_added(stage):
     stage.kafka.wait_led({stage.topic(): 6})
     stage.partitions[stage.topic()] = 6
     stage.sampler.parts += [(stage.topic(), p) for p in range(2, 6)]
-    stage.feed.partitions = 6  # new contacts have all six
+    stage.feed.grow(6)
     worker.wait_assigned({stage.topic(): 6})
     stage.wait_calls(100, worker)
     stage.finish(worker)

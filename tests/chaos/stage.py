@@ -120,7 +120,9 @@ class Stage(Scene):
 
     def check_kept_membership(self, worker, assigned):
         """It was given its partitions once and nobody took one away."""
-        gone = worker.lines("partition.revoked") + worker.lines("partition.lost")
+        lines = worker.lines()
+        told = next((n for n, line in enumerate(lines) if line.get("event") == "worker.stopping"), len(lines))
+        gone = [line for line in lines[:told] if line.get("event") in ("partition.revoked", "partition.lost")]
         assert not gone, f"{worker.name} did not keep its partitions: {gone[0]}"
         seen = len(worker.lines("partition.assigned"))
         assert seen == assigned, f"{worker.name} was assigned {seen} partitions instead of {assigned}"

@@ -4,12 +4,17 @@ import collections
 import dataclasses
 import random
 import threading
+import time
 import zlib
 
 from confluent_kafka import Producer
 
 from harness import HANG_GUARD_S
 from scene import one_call_event
+
+EVENTS_PER_S = 400
+BATCH_MAX = 400  # of one batch, should the one before it have taken long
+PAUSE_S = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +30,11 @@ class Feed(threading.Thread):
     """Small batches, each when the one before it is acknowledged, until told to stop. Half of the events have
     contacts of their own, the others share `contacts` of them; a contact's events stand in one partition."""
 
-    def __init__(self, address, topic, partitions, seed, contacts=40, singles_only=False, batch=20, every=0.02):
+    def __init__(self, address, topic, partitions, seed, contacts=40, singles_only=False, rate=EVENTS_PER_S):
         super().__init__(daemon=True)
         self.topic, self.partitions = topic, partitions
         self.contacts, self.singles_only = contacts, singles_only
-        self.batch, self.every = batch, every
+        self.rate = rate
         self.chance = random.Random(seed)
         self.prefix = f"{zlib.crc32(topic.encode()):08x}"
         self.producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 2, "log_level": 0,
@@ -43,8 +48,11 @@ class Feed(threading.Thread):
 
     def run(self):
         try:
-            while not self.over.wait(self.every):
-                self.produce(self.batch)
+            before = time.monotonic()
+            while not self.over.wait(PAUSE_S):
+                now = time.monotonic()
+                self.produce(min(BATCH_MAX, max(1, int((now - before) * self.rate))))
+                before = now
         except BaseException as failure:  # shown by stop()
             self.failure = failure
 

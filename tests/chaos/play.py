@@ -6,6 +6,7 @@ enough; the logs of those that failed are kept in build/test-results/chaos.
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import random
@@ -32,6 +33,7 @@ from scene import Scene  # noqa: E402
 from stage import Context, Skip, Stage  # noqa: E402
 
 RESULTS = ROOT / "build" / "test-results" / "chaos"
+KEEP_ALL = "CHAOS_KEEP" in os.environ  # logs of those that went well, too
 LANES = int(os.environ.get("CHAOS_LANES", "3"))  # scenarios that are played side by side
 FIGURES = ("events", "calls", "lost", "ahead", "order", "duplicates", "allowed", "beyond")
 
@@ -74,11 +76,12 @@ def play(scenario, context, folder, say):
             context.cluster.restore()
     result.notes.update(stage.notes)
     result.seconds = time.monotonic() - begin
-    if result.outcome == "FAILED":
+    if result.outcome == "FAILED" or KEEP_ALL:
         kept = RESULTS / scenario.name
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(folder, kept, ignore=lambda _folder, names: {name for name in names if name == "notify"})
-        result.why += f" (seed {context.seed}, logs in {kept.relative_to(ROOT)})"
+    if result.outcome == "FAILED":
+        result.why += f" (seed {context.seed}, logs in {(RESULTS / scenario.name).relative_to(ROOT)})"
     shutil.rmtree(folder, ignore_errors=True)
     say(result.line())
     return result
@@ -92,12 +95,21 @@ def weigh(stage, scenario, result):
                       "ahead": len(verdict.ahead), "order": len(verdict.order), "duplicates": len(verdict.duplicates),
                       "allowed": 0 if scenario.planned else verdict.bound,
                       "beyond": len(verdict.duplicates if scenario.planned else verdict.beyond)}
+    write_evidence(stage, verdict)
     problems = verdict.problems(scenario.planned)
     if problems:
         result.outcome = "FAILED"
         result.why = "; ".join([result.why] * bool(result.why) + problems)
-        (stage.folder / "verdict").write_text("\n".join(
-            f"{kind}: {one}" for kind in ("lost", "ahead", "order", "duplicates", "beyond") for one in getattr(verdict, kind)))
+
+
+def write_evidence(stage, verdict):
+    """What the verdict rests on, beside the logs."""
+    (stage.folder / "verdict").write_text("\n".join(
+        f"{kind}: {one}" for kind in ("lost", "ahead", "order", "duplicates", "beyond") for one in getattr(verdict, kind)))
+    (stage.folder / "commits").write_text("\n".join(
+        f"{topic}:{partition} {commit}" for (topic, partition), commits in stage.sampler.changes.items() for commit in commits))
+    (stage.folder / "disturbances").write_text("\n".join(map(str, stage.disturbances)))
+    (stage.folder / "calls").write_text("\n".join(map(json.dumps, stage.sandbox.requests())))
 
 
 # --- all of them -----------------------------------------------------------------------------------------

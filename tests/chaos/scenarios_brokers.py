@@ -8,7 +8,7 @@ from registry import scenario
 
 
 def two_workers(stage, **kafka):
-    stage.begin(partitions=6, singles_only=stage.context.singles_only)
+    stage.begin(partitions=6)
     workers = [stage.start_worker(f"worker-{n}", kafka=kafka) for n in range(2)]
     for worker in workers:
         worker.wait_for("partition.assigned", count=3)

@@ -44,7 +44,7 @@ def reload_rules(stage, generation, *topics):
 def reload_under_load(stage):
     """SIGHUP again and again: no event is mapped by two configurations, a broken one changes nothing, a new topic is read."""
     need_text_in_worker("config_last_reload_ok", "reload on SIGHUP")
-    stage.begin(singles_only=stage.context.singles_only, more_topics={"later": 2})
+    stage.begin(more_topics={"later": 2})
     worker = stage.start_worker(rules=reload_rules(stage, "g0", "events"), admin=ANY_PORT)
     worker.wait_assigned({stage.topic(): 6})
     times = stage.factor(4, 30)

@@ -19,12 +19,12 @@ def cut_worker(stage, name="cut"):
 @scenario()
 def cut_off_from_kafka(stage):
     """The only worker does not reach Kafka for longer than its session lasts."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin(singles_only=False)
     with stage.context.lock:
         worker = cut_worker(stage)
         worker.wait_assigned({stage.topic(): 6})
-        stage.wait_calls(100, worker)
         for _ in range(stage.factor(1, 4)):
+            stage.wait_commits(2, worker)
             begin_ms, assigned = now_ms(), len(worker.lines("partition.assigned"))
             stage.cluster.cut_cables()
             try:
@@ -41,14 +41,14 @@ def cut_off_from_kafka(stage):
 @scenario()
 def one_of_two_is_cut_off_from_kafka(stage):
     """Another worker gets its partitions while it is away, and still reaches the API."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin()
     with stage.context.lock:
         cut = cut_worker(stage)
         other = stage.start_worker("other", kafka=SHORT_SESSION)
         for n in range(stage.factor(1, 4)):
             wait_until("both to have a share", lambda: len(cut.lines("partition.assigned")) >= 3 * (n + 1) and
                        len(other.lines("partition.assigned")) >= 3)
-            stage.wait_calls(100, cut, other)
+            stage.wait_commits(2, cut, other)
             owned, begin_ms = len(other.lines("partition.assigned")), now_ms()
             stage.cluster.cut_cables()
             try:
@@ -69,7 +69,7 @@ def one_of_two_is_cut_off_from_kafka(stage):
 @scenario(planned=True)
 def cut_off_from_kafka_for_a_moment(stage):
     """For less than the session: no partition is lost and nothing is sent twice."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin()
     with stage.context.lock:
         worker = stage.start_worker(kafka={"session_timeout_ms": 15000, "bootstrap_servers": stage.cluster.cable_address})
         worker.wait_assigned({stage.topic(): 6})
@@ -85,7 +85,7 @@ def cut_off_from_kafka_for_a_moment(stage):
 @scenario()
 def cut_off_from_the_api(stage):
     """Connections end and new ones are refused, for longer than a session; the membership is kept."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin()
     cable = stage.cable_to_api()
     worker = stage.start_worker(kafka=SHORT_SESSION, base_url=stage.sandbox.base_url(address=cable.address))
     worker.wait_assigned({stage.topic(): 6})
@@ -104,7 +104,7 @@ def cut_off_from_the_api(stage):
 @scenario()
 def the_line_to_the_api_swallows(stage):
     """Nothing comes through and no connection ends, for longer than a session and the time-out of a call."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin()
     cable = stage.cable_to_api()
     worker = stage.start_worker(kafka=SHORT_SESSION, account={"timeout": "2s"},
                                 base_url=stage.sandbox.base_url(address=cable.address))
@@ -125,7 +125,7 @@ def the_line_to_the_api_swallows(stage):
 @scenario(planned=True)
 def the_api_hangs(stage):
     """For many poll intervals: no rebalance, bounded memory, and then all is delivered once."""
-    stage.begin(singles_only=stage.context.singles_only)
+    stage.begin()
     worker = stage.start_worker(kafka=SHORT_SESSION, account={"timeout": "2s"})
     worker.wait_assigned({stage.topic(): 6})
     stage.wait_calls(100, worker)
@@ -155,7 +155,7 @@ def name_look_ups_hang(stage):
     """The name of the API is looked up in vain for many poll intervals: no rebalance, and then all is delivered."""
     if "asan" in BUILD.name:
         raise Skip("the look-up is held by LD_PRELOAD, which AddressSanitizer does not share")
-    stage.begin(singles_only=stage.context.singles_only, feed=False)
+    stage.begin(feed=False)
     file = stage.folder / "names-hang"
     file.touch()
     host, port = stage.sandbox.address.rsplit(":", 1)

@@ -18,7 +18,7 @@ def rules_of_two(stage):
 @scenario(planned=True)
 def partitions_added(stage):
     """Events of the new partitions are delivered from the first one on."""
-    stage.begin(partitions=2, singles_only=stage.context.singles_only)
+    stage.begin(partitions=2)
     worker = stage.start_worker(kafka=QUICK_METADATA)
     worker.wait_assigned({stage.topic(): 2})
     stage.wait_calls(100, worker)
@@ -37,8 +37,8 @@ def partitions_added(stage):
 @scenario(planned=True)
 def topic_deleted_and_made_anew(stage):
     """Another topic of the group goes on all the while; of the new one all is delivered, or it stops by name."""
-    stage.begin(partitions=2, singles_only=stage.context.singles_only, more_topics={"other": 2}, feed=False)
-    other = stage.add_feed("other", singles_only=stage.context.singles_only)
+    stage.begin(partitions=2, more_topics={"other": 2}, feed=False)
+    other = stage.add_feed("other")
     other.start()
     worker = stage.start_worker(kafka=QUICK_METADATA, rules=rules_of_two(stage))
     worker.wait_assigned(stage.partitions)
@@ -84,7 +84,7 @@ def committing(stage, topic):
 def records_gone_before_they_were_read(stage):
     """The committed offset is out of range: that partition stops by name, the others go on; after a reset all of what
     is left is delivered."""
-    stage.begin(partitions=3, singles_only=stage.context.singles_only, feed=False)
+    stage.begin(partitions=3, feed=False)
     first = stage.start_worker("first")
     stage.kafka.wait_until_finished(stage.group, stage.partitions, first)
     first.stop()

@@ -45,7 +45,7 @@ class Stage(Scene):
 
     # --- the play --------------------------------------------------------------------------------
 
-    def begin(self, partitions=6, delay_ms=5, singles_only=False, feed=True, more_topics=None, **feed_settings):
+    def begin(self, partitions=6, delay_ms=5, feed=True, more_topics=None, **feed_settings):
         """Topics, a sandbox that answers after delay_ms, events that keep coming, and the judge's eyes."""
         self.create_topics(events=partitions, **(more_topics or {}))
         self.start_sandbox()
@@ -54,12 +54,14 @@ class Stage(Scene):
         self.sampler = Sampler(self.cluster.address, self.group,
                                [(topic, p) for topic, count in self.partitions.items() for p in range(count)])
         self.sampler.start()
-        self.feed = self.add_feed("events", singles_only=singles_only, **feed_settings)
+        self.feed = self.add_feed("events", **feed_settings)
         self.feed.produce(100)
         if feed:
             self.feed.start()
 
     def add_feed(self, topic, **settings):
+        """Unless told otherwise, each contact has one event only where the worker keeps no progress."""
+        settings.setdefault("singles_only", self.context.singles_only)
         feed = Feed(self.cluster.address, self.topic(topic), self.partitions[self.topic(topic)], self.seed, **settings)
         self.feeds.append(feed)
         return feed
@@ -87,6 +89,19 @@ class Stage(Scene):
                 worker.check_running()
             return self.calls() >= before + more
         wait_until(f"{more} more calls", there, show=lambda: "\n".join(worker.log_text()[-3000:] for worker in workers))
+
+    def wait_commits(self, times, *workers):
+        """Waits until every partition of the feed's topic was seen to be committed anew so many times: from then on the
+        judge knows what a disturbance may repeat."""
+        parts = [part for part in self.sampler.parts if part[0] == self.feed.topic]
+        before = {part: len(self.sampler.changes[part]) for part in parts}
+
+        def there():
+            for worker in workers:
+                worker.check_running()
+            return all(len(self.sampler.changes[part]) >= before[part] + times for part in parts)
+        wait_until(f"{times} commits of each partition", there, show=lambda: {
+            part: len(self.sampler.changes[part]) - before[part] for part in parts})
 
     def disturb(self, what, begin_ms=None, end_ms=None):
         begin_ms = begin_ms or now_ms()

@@ -178,11 +178,10 @@ def summary(results):
     def total(name, planned=None):
         return sum(result.figure(name) for result in results if planned is None or result.scenario.planned == planned)
     played = [result for result in results if result.outcome != "skipped"]
-    return (f"chaos: scenarios={len(played)} skipped={len(results) - len(played)} "
-            f"failed={sum(result.outcome == 'FAILED' for result in results)} lost={total('lost')} ahead={total('ahead')} "
-            f"order={total('order')} duplicates_planned={total('duplicates', True)} "
-            f"duplicates_crash={total('duplicates', False)} allowed_crash={total('allowed', False)} "
-            f"beyond_crash={total('beyond', False)}")
+    return (f"chaos: scenarios={len(played)} lost={total('lost')} ahead={total('ahead')} order={total('order')} "
+            f"duplicates_planned={total('duplicates', True)} duplicates_crash={total('duplicates', False)} "
+            f"allowed_crash={total('allowed', False)} beyond_crash={total('beyond', False)} "
+            f"failed={sum(result.outcome == 'FAILED' for result in results)} skipped={len(results) - len(played)}")
 
 
 def main():

@@ -1,5 +1,6 @@
 """What happens to the workers: they are stopped, killed, frozen, and come and go."""
 
+import pathlib
 import signal
 import time
 
@@ -22,6 +23,16 @@ def kill(stage, *victims):
     for victim in victims:
         victim.kill()
     stage.disturb("kill -9", begin_ms, now_ms())
+
+
+def freeze(stage, worker):
+    """SIGSTOP, and it stands still when this returns."""
+    def still():
+        return "State:\tT" in pathlib.Path(f"/proc/{worker.pid}/status").read_text()
+    begin_ms = now_ms()
+    worker.send(signal.SIGSTOP)
+    wait_until(f"{worker.name} to stand still", still, every=0.001)
+    stage.disturb("SIGSTOP", begin_ms, now_ms())
 
 
 def kill_again_and_again(stage, times):
@@ -160,8 +171,7 @@ def frozen_worker(stage):
             worker.wait_for("partition.assigned", count=3 * (n + 1))
         stage.wait_commits(2, frozen, other)
         owned = len(other.lines("partition.assigned"))
-        stage.disturb("SIGSTOP")
-        frozen.send(signal.SIGSTOP)
+        freeze(stage, frozen)
         other.wait_for("partition.assigned", count=owned + 3)
         stage.wait_calls(100, other)
         frozen.send(signal.SIGCONT)
@@ -194,8 +204,7 @@ def frozen_alone_and_nobody_takes_over(stage):
     worker = stage.start_worker(kafka=SHORT_SESSION)
     worker.wait_assigned({stage.topic(): 6})
     stage.wait_commits(2, worker)
-    stage.disturb("SIGSTOP")
-    worker.send(signal.SIGSTOP)
+    freeze(stage, worker)
     wait_until("the group to be empty", lambda: stage.kafka.members(stage.group) == 0, every=0.1)
     worker.send(signal.SIGCONT)
     stage.wait_calls(100, worker)

@@ -32,7 +32,7 @@ def moved(stage, node):
 def broker_killed_and_back(stage):
     """kill -9 of the group's coordinator, then of a partition's leader, and so on; each comes back."""
     workers = two_workers(stage)
-    for n in range(stage.factor(2, 8)):
+    for n in range(stage.factor(1, 8)):
         number = stage.kafka.coordinator(stage.group) if n % 2 == 0 else stage.kafka.leader(stage.topic(), n % 6)
         node = stage.cluster.node(number)
         node.kill()

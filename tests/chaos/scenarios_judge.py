@@ -31,7 +31,7 @@ def the_judge_finds_what_is_broken(stage):
 
 def judge_broken(stage, mode):
     """The events of the topic by a group of its own, whose only worker is killed in the midst of them."""
-    feed = stage.add_feed(mode, contacts=5)
+    feed = stage.add_feed(mode, contacts=5, singles_only=False)
     feed.produce(240)
     group, after, spells = f"{stage.group}-{mode}", stage.sandbox.last_seq(), []
     sampler = Sampler(stage.cluster.address, group, [(stage.topic(mode), p) for p in range(2)])
@@ -41,6 +41,7 @@ def judge_broken(stage, mode):
         stage.wait_calls(60, worker)
         begin_ms = now_ms()
         worker.kill()
+        stage.sandbox.stats()
         spells.append(Disturbance(begin_ms, now_ms(), "kill -9"))
     worker = broken_worker(stage, mode, group)
     stage.kafka.wait_until_finished(group, [stage.topic(mode)], worker)

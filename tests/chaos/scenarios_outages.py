@@ -32,7 +32,7 @@ def cut_off_from_kafka(stage):
                 worker.wait_for("partition.lost")
             finally:
                 stage.cluster.mend_cables()
-            stage.disturb("cut off from Kafka", begin_ms, now_ms())
+            stage.disturb("cut off from Kafka", begin_ms)
             worker.wait_for("partition.assigned", count=assigned + 6)
             stage.wait_calls(100, worker)
         stage.finish(worker)
@@ -56,7 +56,7 @@ def one_of_two_is_cut_off_from_kafka(stage):
                 taken_ms = now_ms()
                 cut.wait_for("partition.lost", count=3 * (n + 1))
                 stage.notes["zombie_ms"] = max(stage.notes.get("zombie_ms", 0), round(now_ms() - taken_ms))
-                stage.disturb("one is cut off from Kafka", begin_ms, now_ms())
+                stage.disturb("one is cut off from Kafka", begin_ms)
                 stage.wait_calls(200, other)
             finally:
                 stage.cluster.mend_cables()
@@ -92,7 +92,7 @@ def cut_off_from_the_api(stage):
     stage.wait_calls(100, worker)
     begin_ms = now_ms()
     cable.cut()
-    stage.disturb("cut off from the API", begin_ms, now_ms())
+    stage.disturb("cut off from the API", begin_ms)
     time.sleep(OUTLAST_S)  # what is tested is a time
     cable.listen()
     stage.wait_calls(100, worker)
@@ -116,7 +116,7 @@ def the_line_to_the_api_swallows(stage):
     cable.flow()
     # What was swallowed arrives now, late: such calls may be answered and sent again.
     stage.wait_calls(100, worker)
-    stage.disturb("the line to the API swallowed", begin_ms, now_ms())
+    stage.disturb("the line to the API swallowed", begin_ms)
     stage.finish(worker)
     stage.check_kept_membership(worker, assigned=6)
     stage.check_no_dead_letters()

@@ -22,7 +22,7 @@ def kill(stage, *victims):
     begin_ms = now_ms()
     for victim in victims:
         victim.kill()
-    stage.disturb("kill -9", begin_ms, now_ms())
+    stage.disturb("kill -9", begin_ms)
 
 
 def freeze(stage, worker):
@@ -32,7 +32,7 @@ def freeze(stage, worker):
     begin_ms = now_ms()
     worker.send(signal.SIGSTOP)
     wait_until(f"{worker.name} to stand still", still, every=0.001)
-    stage.disturb("SIGSTOP", begin_ms, now_ms())
+    stage.disturb("SIGSTOP", begin_ms)
 
 
 def kill_again_and_again(stage, times):

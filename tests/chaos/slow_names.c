@@ -1,6 +1,6 @@
 /*
- * For LD_PRELOAD: the look-up of the name $SLOW_NAME waits while the file $SLOW_NAME_FILE is there, and is
- * then that of the address $SLOW_NAME_ADDRESS. All other look-ups are the C library's.
+ * For LD_PRELOAD: the look-up of the name $SLOW_NAME waits while the file $SLOW_NAME_FILE is there,
+ * and is then that of the address $SLOW_NAME_ADDRESS. All other look-ups are the C library's.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

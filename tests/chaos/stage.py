@@ -103,9 +103,13 @@ class Stage(Scene):
         wait_until(f"{times} commits of each partition", there, show=lambda: {
             part: len(self.sampler.changes[part]) - before[part] for part in parts})
 
-    def disturb(self, what, begin_ms=None, end_ms=None):
+    def disturb(self, what, begin_ms=None):
+        """From begin_ms until now. What a worker had sent when it was stopped may not have been read yet: the sandbox is
+        asked something, twice, so that it has read all of it."""
         begin_ms = begin_ms or now_ms()
-        self.disturbances.append(Disturbance(begin_ms, end_ms or begin_ms, what))
+        for _ in range(2):
+            self.sandbox.stats()
+        self.disturbances.append(Disturbance(begin_ms, now_ms(), what))
 
     def finish(self, *workers):
         """No more events; waits until all is committed, and stops the workers in good order."""

@@ -45,8 +45,9 @@ class Stage(Scene):
 
     # --- the play --------------------------------------------------------------------------------
 
-    def begin(self, partitions=6, delay_ms=5, feed=True, more_topics=None, **feed_settings):
-        """Topics, a sandbox that answers after delay_ms, events that keep coming, and the judge's eyes."""
+    def begin(self, partitions=6, delay_ms=5, feed=True, first=100, more_topics=None, **feed_settings):
+        """Topics, a sandbox that answers after delay_ms, the first events and (feed) more that keep coming, and the
+        judge's eyes."""
         self.create_topics(events=partitions, **(more_topics or {}))
         self.start_sandbox()
         if delay_ms:
@@ -55,7 +56,7 @@ class Stage(Scene):
                                [(topic, p) for topic, count in self.partitions.items() for p in range(count)])
         self.sampler.start()
         self.feed = self.add_feed("events", **feed_settings)
-        self.feed.produce(100)
+        self.feed.produce(first)
         if feed:
             self.feed.start()
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness import ROOT, Process
+from harness import ROOT, Process, wait_until
 from judge import Disturbance, Sampler, judge, now_ms
 from registry import scenario
 from sandbox import API_KEY, TEAM_ID
@@ -31,19 +31,23 @@ def the_judge_finds_what_is_broken(stage):
 
 def judge_broken(stage, mode):
     """The events of the topic by a group of its own, whose only worker is killed in the midst of them."""
-    feed = stage.add_feed(mode, contacts=5, singles_only=False)
+    feed = stage.add_feed(mode, contacts=5, singles_only=False, rate=100)
     feed.produce(240)
+    feed.start()
     group, after, spells = f"{stage.group}-{mode}", stage.sandbox.last_seq(), []
+    part = (stage.topic(mode), 0)
     sampler = Sampler(stage.cluster.address, group, [(stage.topic(mode), p) for p in range(2)])
     sampler.start()
     for _ in range(KILLS):
         worker = broken_worker(stage, mode, group)
-        stage.wait_calls(60, worker)
+        seen = len(sampler.changes[part])
+        wait_until("some commits", lambda: worker.check_running() or len(sampler.changes[part]) >= seen + 3)
         begin_ms = now_ms()
         worker.kill()
         stage.sandbox.stats()
         spells.append(Disturbance(begin_ms, now_ms(), "kill -9"))
     worker = broken_worker(stage, mode, group)
+    feed.stop()
     stage.kafka.wait_until_finished(group, [stage.topic(mode)], worker)
     worker.kill()
     sampler.stop()

@@ -19,7 +19,7 @@ def cut_worker(stage, name="cut"):
 @scenario()
 def cut_off_from_kafka(stage):
     """The only worker does not reach Kafka for longer than its session lasts."""
-    stage.begin(singles_only=False)
+    stage.begin()
     with stage.context.lock:
         worker = cut_worker(stage)
         worker.wait_assigned({stage.topic(): 6})

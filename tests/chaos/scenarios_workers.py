@@ -62,7 +62,7 @@ def kill_again_and_again(stage, times):
 @scenario()
 def kill_9(stage):
     """Again and again under load, one of two workers and at times both; each comes back under its own name."""
-    stage.begin(singles_only=False, feed=False, first=0)
+    stage.begin(feed=False, first=0)
     kill_again_and_again(stage, stage.factor(5, 20))
 
 
@@ -80,7 +80,7 @@ def kill_9_while_contacts_wait(stage):
 @scenario()
 def kill_9_and_the_session_ends(stage):
     """Nobody comes back: the others have its partitions when its session ends."""
-    stage.begin(singles_only=False, feed=False, first=0)
+    stage.begin(feed=False, first=0)
     workers = [stage.start_worker(f"worker-{n}", kafka=SHORT_SESSION) for n in range(3)]
     feed_when_shared_out(stage, 2, *workers)
     stage.wait_commits(2, *workers)
@@ -207,7 +207,7 @@ def frozen_for_a_moment(stage):
 @scenario()
 def frozen_alone_and_nobody_takes_over(stage):
     """SIGSTOP for longer than the session of the only worker: it comes back, joins anew, and goes on."""
-    stage.begin(singles_only=False)
+    stage.begin()
     worker = stage.start_worker(kafka=SHORT_SESSION)
     worker.wait_assigned({stage.topic(): 6})
     stage.wait_commits(2, worker)

@@ -36,7 +36,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test
 SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
-.PHONY: all help check test acceptance demo demo-live simulate unit golden layers banned format format-check \
+.PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
         lint docs bench-quick demo-asan demo-valgrind clean
 .SECONDARY:
 
@@ -125,10 +125,21 @@ test: ## everything, real Kafka included; installs what is missing
 	@./deps test
 	@tests/run
 
+chaos-quick: ## crashes, restarts and outages against a three-node Kafka, in three minutes; part of test
+	@./deps test
+	@$(MAKE) --no-print-directory all
+	@build/venv/bin/python tests/chaos/play.py
+
+chaos: ## the same at length; part of acceptance; keeps its table in docs/reliability.md
+	@./deps test
+	@$(MAKE) --no-print-directory all
+	@build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
+
 acceptance: ## the long forms of the failure tests, about half an hour; results in build/acceptance
 	@./deps test
 	@$(MAKE) --no-print-directory all
 	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini
+	@$(MAKE) --no-print-directory chaos
 
 check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, examples, unit, golden, simulation, format
 	@tests/check $(BUILD)

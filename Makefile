@@ -37,7 +37,7 @@ SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance demo demo-live simulate unit golden layers banned format format-check \
-        lint docs bench bench-quick demo-asan demo-valgrind clean
+        lint docs bench bench-quick bench-parts demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -96,6 +96,11 @@ bench-quick: ## the first scenario of it in two minutes: the worker, Bento and t
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers bento || true
 	@build/venv/bin/python tests/bench/quick.py
+
+bench-parts: ## what one event costs, by part: needs perf
+	@./deps bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@build/venv/bin/python tests/bench/parts.py
 
 # ---- demo: the sandbox plays broker and API, the worker is the real one ----
 

@@ -39,6 +39,10 @@ def memory_mb(pids, field):
                for pid in pids) / 1024
 
 
+def pending_of(worker):
+    return int(worker.admin.metrics().value("sendx_worker_events_pending"))
+
+
 def percentile(sorted_values, share):
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
@@ -60,6 +64,13 @@ class Bench:
                    topics=backlog.topics, rules=backlog.rules, base_url=self.api.base(path, tls),
                    ca_file=self.api.ca_file if tls else None, **settings)
 
+    def forget_topics(self):
+        """Deletes what a scenario produced."""
+        topics = [topic for topic in self.kafka.admin.list_topics(timeout=30).topics
+                  if topic.startswith(("user.registered.", "plan.changed.", "live."))]
+        for future in (self.kafka.admin.delete_topics(topics) if topics else {}).values():
+            future.result(HANG_GUARD_S)
+
     # --- a backlog -------------------------------------------------------------------------------
 
     def run_backlog(self, program, job, events, at_most_s=None, by_commit=False):
@@ -68,7 +79,7 @@ class Bench:
         before = self.api.requests()
         process = program.start(job)
         try:
-            run = self._watch([process], job, events, before, at_most_s, by_commit)
+            run = self.watch([process], job, events, before, at_most_s, by_commit)
             if "cut_short" not in run:
                 self.kafka.wait_until_finished(job.group, job.topics, process)
                 run["calls_event"] = (self.api.requests() - before) / events
@@ -76,17 +87,18 @@ class Bench:
         finally:
             process.end()
 
-    def _watch(self, processes, job, events, before, at_most_s=None, by_commit=False):
+    def watch(self, processes, job, events, before, at_most_s=None, by_commit=False):
         pids = [process.pid for process in processes]
         started = None
         samples, sampled, moved, last_done = [], 0.0, time.monotonic(), 0
-        run = {}
+        run, pending = {}, 0
         while True:
             done, now = self.api.requests() - before, time.monotonic()
             if started is None and done > 0:
                 started, done_first, cpu_first = now, done, cpu_s(pids)
             if now - sampled >= RSS_EVERY_S and started:
                 samples.append((now - started, memory_mb(pids, "VmRSS")))
+                pending = max(pending, pending_of(processes[0])) if job.watch_pending else None
                 sampled = now
             if done != last_done:
                 moved, last_done = now, done
@@ -109,7 +121,7 @@ class Bench:
         finished = events if by_commit else min(done, events)
         return {**run, "events_s": (finished - (0 if by_commit else done_first)) / elapsed, "seconds": elapsed,
                 "cpu_us": (cpu_s(pids) - cpu_first) / max(1, finished) * 1e6,
-                "peak_mb": memory_mb(pids, "VmHWM"), "memory": samples}
+                "peak_mb": memory_mb(pids, "VmHWM"), "pending": pending, "memory": samples}
 
     # --- several processes of one group -------------------------------------------------------------
 
@@ -121,7 +133,7 @@ class Bench:
             self._wait_settled(processes, job)
             producing = threading.Thread(target=backlog.produce, daemon=True)
             producing.start()
-            run = self._watch(processes, job, backlog.events, before)
+            run = self.watch(processes, job, backlog.events, before)
             producing.join()
             if "cut_short" not in run:
                 self.kafka.wait_until_finished(job.group, job.topics, processes[0])

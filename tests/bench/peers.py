@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import BUILD, ROOT, Process, free_port  # noqa: E402
-from worker import WORKER, Worker, config_text  # noqa: E402
+from worker import ANY_PORT, WORKER, Worker, config_text  # noqa: E402
 
 PEERS = ROOT / "build" / "bench"
 
@@ -30,6 +30,7 @@ class Job:
     fold: str = "off"
     max_pending_events: int = 10000
     max_pending_bytes: str = "64MiB"
+    watch_pending: bool = False  # ask the worker how many events are pending
 
 
 class Ours:
@@ -51,7 +52,7 @@ class Ours:
             delivery={"retry_min": "250ms", "retry_max": "60s", "commit_interval": "1s",
                       "max_pending_events": job.max_pending_events, "max_pending_bytes": job.max_pending_bytes,
                       "fold": job.fold if self.folds else None},
-            rules=job.rules), job.folder, name=f"ours-{n}")
+            admin=ANY_PORT if job.watch_pending else None, rules=job.rules), job.folder, name=f"ours-{n}")
 
 
 # Defaults but for what the others have, too: a commit a second, fetches that are not kept waiting, a time-out of 30 s

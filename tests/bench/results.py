@@ -1,6 +1,7 @@
 """What make bench leaves behind: results.json with every run, results.md with the tables, plots beside them."""
 
 import json
+import os
 import pathlib
 import platform
 import statistics
@@ -13,14 +14,13 @@ from scenarios import SCENARIOS, aims
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "acceptance"))
 
-TITLES = {"ours": "sendx-worker", "bento": "Bento 1.10.0",
-          "bento_plain": "Bento 1.10.0 as it comes", "parallel": "Parallel Consumer 0.5.3.3",
-          "hand": "one call at a time", "ceiling": "the ceiling"}
+TITLES = {"ours": "sendx-worker", "bento": "Bento 1.10.0", "bento_plain": "Bento 1.10.0 as it comes",
+          "parallel": "Parallel Consumer 0.5.3.3", "hand": "one call at a time", "ceiling": "the ceiling"}
 # figure, heading, format
 COLUMNS = [("events_s", "events/s", "{:,.0f}"), ("seconds", "seconds", "{:.1f}"),
            ("calls_event", "calls/event", "{:.3f}"), ("cpu_us", "CPU µs/event", "{:.1f}"),
-           ("peak_mb", "peak memory, MB", "{:.0f}"), ("age_p50_ms", "age p50, ms", "{:.1f}"),
-           ("age_p99_ms", "age p99, ms", "{:.1f}"), ("start_ms", "ms from start to the first call", "{:.0f}"),
+           ("peak_mb", "peak memory, MB", "{:.0f}"), ("pending", "most pending", "{:,.0f}"),
+           ("age_p50_ms", "age p50, ms", "{:.1f}"), ("age_p99_ms", "age p99, ms", "{:.1f}"), ("start_ms", "ms from start to the first call", "{:.0f}"),
            ("assigned_ms", "ms from assignment to it", "{:.0f}")]
 
 
@@ -65,7 +65,6 @@ def conditions():
                   if text.startswith("model name")), platform.machine())
     commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    import os
     return {"cpu": model, "processors": len(os.sched_getaffinity(0)), "system": system,
             "kernel": platform.release(), "version": (ROOT / "VERSION").read_text().strip(),
             "commit": commit.stdout.strip()}

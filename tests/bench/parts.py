@@ -29,11 +29,13 @@ KERNEL_BROKER = "kernel: librdkafka's threads"
 ORDER = [READ, PARSE, MATCH, RENDER, QUEUE, REQUEST, CURL, KERNEL_HTTP, ACKNOWLEDGE, LOOP, KERNEL_LOOP, BROKER,
          KERNEL_BROKER, OTHER]
 
-# Where the nearest function of ours is decides; base/ serves all, so there its caller does.
+# Where the nearest function of ours is decides; base/ serves all, so there its caller does. A file, or with / or _ at
+# the end what its name begins with.
 FILES = {"rules/decode": PARSE, "rules/rule": RENDER, "rules/": MATCH, "sendx/model": REQUEST, "sendx/wire": REQUEST,
          "sendx/call": RENDER, "sendx/": ACKNOWLEDGE, "delivery/core_settle": ACKNOWLEDGE,
          "delivery/core_parts": ACKNOWLEDGE, "delivery/budget": ACKNOWLEDGE, "delivery/retry": ACKNOWLEDGE,
-         "delivery/": QUEUE, "edge/http": CURL, "edge/kafka": READ, "worker/rebalance": ACKNOWLEDGE, "worker/": LOOP}
+         "delivery/": QUEUE, "edge/http": CURL, "edge/kafka": READ,
+         "edge/kafka_": READ, "worker/rebalance": ACKNOWLEDGE, "worker/": LOOP}
 # Functions that say more than their file; under one of RENDERING the evaluator works for a call, else for a condition.
 FUNCTIONS = {"worker_take": QUEUE, "worker_send": QUEUE, "flight_done": ACKNOWLEDGE, "apply_once": MATCH,
              "rule_apply": MATCH}
@@ -60,7 +62,8 @@ def own_part(frames, known):
             continue
         if symbol in FUNCTIONS:
             return PARSE if jansson and FUNCTIONS[symbol] in (QUEUE, MATCH) else FUNCTIONS[symbol]
-        part = next((part for begin, part in FILES.items() if file.startswith(begin)), OTHER)
+        part = next((part for name, part in FILES.items()
+                     if file == name or name[-1] in "/_" and file.startswith(name)), OTHER)
         if part == MATCH:
             if any(symbol in RENDERING for symbol, _ in frames[at:]):
                 return RENDER

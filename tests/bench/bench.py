@@ -12,6 +12,7 @@ import datetime
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -36,6 +37,7 @@ def say(text):
 @contextlib.contextmanager
 def surroundings():
     """A Kafka, an API and a folder, gone afterwards however it ends."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended by SIGTERM"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
     (folder / "kafka").mkdir()
     kafka = Kafka(folder / "kafka")

@@ -37,7 +37,7 @@ SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        lint docs bench-quick demo-asan demo-valgrind clean
+        lint docs bench bench-quick bench-parts demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -86,10 +86,28 @@ $(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
 
-bench-quick: ## events a second against a local nginx, beside the ceiling of the HTTP loop
-	@./deps test
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/http_ceiling
+$(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka jansson libcurl) -lm
+
+BENCH := $(BUILD)/bench/http_ceiling $(BUILD)/bench/hand_loop
+
+bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b (two hours)
+	@./deps bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@tests/bench/build-peers || true
+	@build/venv/bin/python tests/bench/bench.py
+
+bench-quick: ## the first scenario of it in two minutes: the worker, Bento and the ceiling
+	@./deps bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@tests/bench/build-peers bento || true
 	@build/venv/bin/python tests/bench/quick.py
+
+bench-parts: ## what one event costs, by part: needs perf
+	@./deps bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@build/venv/bin/python tests/bench/parts.py
 
 # ---- demo: the sandbox plays broker and API, the worker is the real one ----
 

@@ -17,8 +17,8 @@ def write_samples(name, columns, samples):
         writer.writerows(samples)
 
 
-def plot(name, title, unit, series, spell=None):
-    """NAME.svg: series are {label: [(seconds, value), …]}; spell is (begin, end) of the time to shade."""
+def plot(name, title, unit, series, spell=None, folder=FOLDER):
+    """NAME.svg in the folder: series are {label: [(seconds, value), …]}; spell is (begin, end) of the time to shade."""
     last = max(x for points in series.values() for x, _ in points) or 1
     top = max(y for points in series.values() for _, y in points) * 1.15 or 1
 
@@ -41,5 +41,5 @@ def plot(name, title, unit, series, spell=None):
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         parts.append(f'<text x="{place(*points[-1])[0] - 4:.1f}" y="{place(*points[-1])[1] - 6:.1f}" fill="{colour}" '
                      f'text-anchor="end">{label}, {unit}</text>')
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.svg").write_text("\n".join([*parts, "</svg>", ""]))
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.svg").write_text("\n".join([*parts, "</svg>", ""]))

@@ -1,0 +1,71 @@
+"""What make bench makes of its figures. Needs neither Kafka nor peers."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
+
+import parts  # noqa: E402
+import results  # noqa: E402
+import scenarios  # noqa: E402
+from measure import percentile  # noqa: E402
+
+OURS = "/somewhere/build/sendx-worker"
+
+
+def runs(*rates, **more):
+    return [{"events_s": rate, **more} for rate in rates]
+
+
+def test_overlapping_ranges_are_within_the_noise():
+    assert results.against_ours(runs(90, 100, 110), runs(105, 120, 130)) == "1.20, within the noise"
+    assert results.against_ours(runs(40, 50, 60), runs(90, 100, 110)) == "2.00"
+
+
+def test_a_median_stands_with_its_spread_and_alone_when_there_is_none():
+    assert results.show(runs(1000, 3000, 2000), "events_s", "{:,.0f}") == "2,000 (1,000–3,000)"
+    assert results.show(runs(1000, 1000), "events_s", "{:,.0f}") == "1,000"
+    assert results.show([{"cut_short": "it ended"}], "events_s", "{:,.0f}") == "–"
+
+
+def test_an_aim_of_a_peer_that_did_not_run_is_not_measured():
+    found = scenarios.aims({"a": {"runs": {"ours": runs(30000, cpu_us=30, peak_mb=50), "bento": runs(10000, cpu_us=100)}}})
+    values = {what: value for _, what, _, _, value in found}
+    assert values["events/s, ours ÷ Bento"] == 3
+    assert values["CPU per event, ours ÷ Bento"] == 0.3
+    assert values["events/s, ours ÷ Parallel Consumer"] is None
+    assert values["peak memory, MB"] == 50
+    assert {key for key, *_ in found} == {"a"}
+
+
+def test_growth_compares_the_last_quarter_of_a_run_with_its_second():
+    flat = [(t, 10 if t < 25 else 50) for t in range(100)]
+    assert scenarios.growth(flat) == 1
+    assert scenarios.growth([(t, 10 + t) for t in range(100)]) > 1.5
+    assert scenarios.growth(flat[:4]) is None
+
+
+def test_percentiles_of_few_values_are_values():
+    assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.99, 1)] == [1, 3, 4, 4]
+
+
+def test_a_sample_belongs_to_the_nearest_function_of_ours_that_is_known():
+    known = {"decode_json": "rules/decode", "ruleset_map": "rules/ruleset", "expr_eval": "rules/expr_eval",
+             "render_text": "rules/rule", "apply_once": "rules/rule", "worker_take": "worker/deliver",
+             "xalloc": "base/xalloc", "core_open": "delivery/core_event", "http_step": "edge/http"}
+
+    def part(*frames, thread="sendx-worker"):
+        stack = [frame if isinstance(frame, tuple) else (frame, OURS) for frame in frames]
+        return parts.part_of(thread, stack, known)
+    libc, jansson, curl, kernel = (("malloc", "/lib/libc.so.6"), ("[unknown]", "/lib/libjansson.so.4"),
+                                   ("[unknown]", "/lib/libcurl.so.4"), ("tcp_sendmsg", "[kernel.kallsyms]"))
+    assert part(libc, jansson, "decode_json", "ruleset_map", "worker_take") == parts.PARSE
+    assert part(libc, jansson, "ruleset_map", "worker_take") == parts.PARSE  # the event is freed there
+    assert part("expr_eval", "apply_once", "ruleset_map", "worker_take") == parts.MATCH
+    assert part("expr_eval", "render_text", "apply_once", "ruleset_map") == parts.RENDER
+    assert part(libc, "xalloc", "core_open", "worker_take") == parts.QUEUE
+    assert part(kernel, curl, "http_step") == parts.KERNEL_HTTP
+    assert part(kernel, "worker_take") == parts.KERNEL_LOOP
+    assert part(libc, curl, ("[unknown]", "[unknown]")) == parts.CURL
+    assert part(kernel, thread="rdk:broker1") == parts.KERNEL_BROKER
+    assert part(("something", OURS)) == parts.OTHER

@@ -132,6 +132,10 @@ unit: $(UNIT) ## unit tests only
 golden: all ## golden tests only: messages and outputs as they are kept in tests/golden
 	@tests/golden/run $(BUILD)
 
+docs: all ## write the documents that are made from tables; golden says when that is due
+	@$(BUILD)/sendx-worker config --reference >docs/configuration.md
+	@$(BUILD)/sendx-worker manual >docs/sendx-worker.1
+
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)
 

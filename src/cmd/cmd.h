@@ -20,6 +20,8 @@ int cmd_check(int argc, char **argv);
 int cmd_call(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
+int cmd_manual(int argc, char **argv);
 
 /* Says on standard error what is wrong with the command line of COMMAND, and where help is. Returns
  * CMD_WRONG. */

@@ -6,19 +6,10 @@
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
+#include "cmd/command.h"
 #include "edge/kafka_conf.h"
 
-static const char program[] = "sendx-worker";
-
-struct command_option {
-    const char *form, *doc;
-};
-
-struct command {
-    const char *name, *arguments, *doc;
-    int (*run)(int argc, char **argv);
-    struct command_option options[8]; /* those that are there come first */
-};
+const char command_program[] = "sendx-worker";
 
 static int cmd_help(int argc, char **argv);
 
@@ -27,63 +18,67 @@ static int cmd_help(int argc, char **argv);
         "-c, --config FILE", "the configuration file" \
     }
 
-/* Order is that of the help. */
+/* One row for each command, in the order of the help. The help, the manual page and the completion
+ * are made from it. */
 static const struct command commands[] = {
-    {"run", "-c FILE", "consume events and send their calls", cmd_run, {OPTION_CONFIG}},
-    {"check",
-     "-c FILE [--strict]",
-     "report every mistake in a configuration",
-     cmd_check,
-     {OPTION_CONFIG, {"--strict", "exit 1 when there is a warning"}}},
-    {"config",
-     "-c FILE | --reference",
-     "print what is in force, secrets masked",
-     cmd_config,
-     {OPTION_CONFIG, {"--reference", "print the documentation of all settings, in Markdown"}}},
-    {"call",
-     "-c FILE [--account NAME] identify JSON | track --email EMAIL [--add TAG]... [--remove "
-     "TAG]...",
-     "send one call by hand and print the reply",
-     cmd_call,
-     {OPTION_CONFIG,
-      {"--account NAME", "the account to use; needed where there are several"},
-      {"identify JSON", "create or update the contact that the JSON object describes"},
-      {"track", "add and remove tags of a contact"},
-      {"--email EMAIL", "the contact of track"},
-      {"--add TAG", "a tag to add; may be repeated"},
-      {"--remove TAG", "a tag to remove; may be repeated"}}},
-    {"version", "", "print the versions of the worker and its libraries", cmd_version, {{0}}},
-    {"help", "[COMMAND]", "print this, or how a command is used", cmd_help, {{0}}},
+    {.name = "run",
+     .arguments = "-c FILE",
+     .doc = "consume events and send their calls",
+     .run = cmd_run,
+     .options = {OPTION_CONFIG}},
+    {.name = "check",
+     .arguments = "-c FILE [--strict]",
+     .doc = "report every mistake in a configuration",
+     .run = cmd_check,
+     .options = {OPTION_CONFIG, {"--strict", "exit 1 when there is a warning"}}},
+    {.name = "config",
+     .arguments = "-c FILE | --reference",
+     .doc = "print what is in force, secrets masked",
+     .run = cmd_config,
+     .options = {OPTION_CONFIG,
+                 {"--reference", "print the documentation of all settings, in Markdown"}}},
+    {.name = "call",
+     .arguments = "-c FILE [--account NAME] identify JSON | track --email EMAIL [--add TAG]... "
+                  "[--remove TAG]...",
+     .doc = "send one call by hand and print the reply",
+     .run = cmd_call,
+     .options = {OPTION_CONFIG,
+                 {"--account NAME", "the account to use; needed where there are several"},
+                 {"identify JSON", "create or update the contact that the JSON object describes"},
+                 {"track", "add and remove tags of a contact"},
+                 {"--email EMAIL", "the contact of track"},
+                 {"--add TAG", "a tag to add; may be repeated"},
+                 {"--remove TAG", "a tag to remove; may be repeated"}}},
+    {.name = "completion",
+     .arguments = "bash",
+     .doc = "print the completion of command lines for a shell",
+     .run = cmd_completion,
+     .options = {{"bash", "for bash: source <(sendx-worker completion bash)"}}},
+    {.name = "manual",
+     .arguments = "",
+     .doc = "print the manual page, for man(1)",
+     .run = cmd_manual},
+    {.name = "version",
+     .arguments = "",
+     .doc = "print the versions of the worker and its libraries",
+     .run = cmd_version},
+    {.name = "help",
+     .arguments = "[COMMAND]",
+     .doc = "print this, or how a command is used",
+     .run = cmd_help,
+     .options = {{"COMMAND", "the command to tell about"}}},
 };
 
-static const struct command *
-find_command(const char *name)
+size_t
+command_count(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    }
-    return NULL;
+    return ARRAY_LEN(commands);
 }
 
-static void
-print_help(void)
+const struct command *
+command_at(size_t i)
 {
-    printf("Usage: %s COMMAND [ARGUMENT]...\n\n", program);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        printf("  %-10s%s\n", commands[i].name, commands[i].doc);
-    printf("\n\"%s help COMMAND\" says more. Exit status: 0 all went well, 1 something outside did "
-           "not work,\n2 the configuration or the command line is wrong, 3 Kafka cannot go on.\n",
-           program);
-}
-
-static void
-print_command_help(const struct command *command)
-{
-    printf("Usage: %s %s%s%s\n\n%s: %s.\n", program, command->name, *command->arguments ? " " : "",
-           command->arguments, command->name, command->doc);
-    for (size_t i = 0; i < ARRAY_LEN(command->options) && command->options[i].form; i++)
-        printf("%s  %-20s%s\n", i ? "" : "\n", command->options[i].form, command->options[i].doc);
+    return &commands[i];
 }
 
 static int
@@ -94,10 +89,10 @@ refuse_command(const char *name)
     nearest_init(&nearest, name);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         nearest_try(&nearest, commands[i].name);
-    fprintf(stderr, "%s: there is no command \"%s\"", program, name);
+    fprintf(stderr, "%s: there is no command \"%s\"", command_program, name);
     if (nearest_best(&nearest))
         fprintf(stderr, "; did you mean %s?", nearest_best(&nearest));
-    fprintf(stderr, "\n\"%s help\" lists them.\n", program);
+    fprintf(stderr, "\n\"%s help\" lists them.\n", command_program);
     return CMD_WRONG;
 }
 
@@ -107,13 +102,13 @@ cmd_help(int argc, char **argv)
     const struct command *command;
 
     if (argc < 2) {
-        print_help();
+        command_print_help(stdout);
         return CMD_OK;
     }
-    command = find_command(argv[1]);
+    command = command_find(argv[1]);
     if (!command)
         return refuse_command(argv[1]);
-    print_command_help(command);
+    command_print_usage(command, stdout);
     return CMD_OK;
 }
 
@@ -123,13 +118,13 @@ cmd_usage(const char *command, const char *fmt, ...)
     va_list ap;
 
     if (fmt) {
-        fprintf(stderr, "%s %s: ", program, command);
+        fprintf(stderr, "%s %s: ", command_program, command);
         va_start(ap, fmt);
         vfprintf(stderr, fmt, ap);
         va_end(ap);
         fputc('\n', stderr);
     }
-    fprintf(stderr, "\"%s help %s\" says how it is used.\n", program, command);
+    fprintf(stderr, "\"%s help %s\" says how it is used.\n", command_program, command);
     return CMD_WRONG;
 }
 
@@ -153,12 +148,12 @@ run_command(const struct command *command, int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            print_command_help(command);
+            command_print_usage(command, stdout);
             return CMD_OK;
         }
     }
     /* getopt names it in its messages. */
-    snprintf(name, sizeof(name), "%s %s", program, command->name);
+    snprintf(name, sizeof(name), "%s %s", command_program, command->name);
     argv[0] = name;
     return command->run(argc, argv);
 }
@@ -171,19 +166,20 @@ main(int argc, char **argv)
     int status;
 
     if (!name) {
-        fprintf(stderr, "%s: a command is missing\n\"%s help\" lists them.\n", program, program);
+        fprintf(stderr, "%s: a command is missing\n\"%s help\" lists them.\n", command_program,
+                command_program);
         return CMD_WRONG;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
     if (strcmp(name, "--version") == 0)
         name = "version";
-    command = find_command(name);
+    command = command_find(name);
     if (!command)
         return refuse_command(name);
     status = run_command(command, argc - 1, argv + 1);
     if (fflush(stdout) != 0 && status == CMD_OK) {
-        perror(program);
+        perror(command_program);
         status = CMD_FAILED;
     }
     return status;

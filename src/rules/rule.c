@@ -435,6 +435,10 @@ apply_once(struct renderer *renderer, const struct rule *rule)
         if (!value_truth(&value))
             return RULE_NOT_MATCHED;
     }
+    if (renderer->sentinel) {
+        sentinel_look(renderer->sentinel, &renderer->eval);
+        renderer->sentinel = NULL; /* one element is enough */
+    }
     return render(renderer, rule);
 }
 

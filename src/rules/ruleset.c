@@ -31,6 +31,7 @@ struct ruleset {
     struct code code;
     struct table_set tables;
     struct rule *rules;
+    struct sentinel *sentinels; /* of each rule */
     size_t rule_count;
     struct topic *topics;
     size_t topic_count, topic_cap;
@@ -213,6 +214,15 @@ compile(struct ruleset *rules, const struct spec_ruleset *spec, struct diag *dia
     check_names(spec, diag);
 }
 
+static void
+watch(struct ruleset *rules)
+{
+    rules->sentinels =
+        arena_alloc(&rules->code.arena, rules->rule_count * sizeof(rules->sentinels[0]));
+    for (size_t i = 0; i < rules->rule_count; i++)
+        sentinel_init(&rules->sentinels[i], &rules->rules[i], &rules->code.arena);
+}
+
 struct ruleset *
 ruleset_new(const struct spec_ruleset *spec, struct diag *diag)
 {
@@ -225,8 +235,10 @@ ruleset_new(const struct spec_ruleset *spec, struct diag *diag)
     map_init(&rules->known, seed);
     renderer_init(&rules->renderer, seed);
     compile(rules, spec, diag);
-    if (diag->errors == errors)
+    if (diag->errors == errors) {
+        watch(rules);
         return rules;
+    }
     ruleset_free(rules);
     return NULL;
 }
@@ -306,6 +318,32 @@ ruleset_rule_name(const struct ruleset *rules, size_t i)
     return rules->rules[i].name;
 }
 
+unsigned
+ruleset_rule_account(const struct ruleset *rules, size_t i)
+{
+    return rules->rules[i].account;
+}
+
+bool
+ruleset_rule_is_enabled(const struct ruleset *rules, size_t i)
+{
+    return rules->rules[i].enabled;
+}
+
+const char *
+ruleset_rule_topic(const struct ruleset *rules, size_t i, size_t j)
+{
+    const struct rule *rule = &rules->rules[i];
+
+    return j < rule->topic_count ? rules->topics[rule->topics[j]].name : NULL;
+}
+
+const struct sentinel *
+ruleset_rule_sentinel(const struct ruleset *rules, size_t i)
+{
+    return &rules->sentinels[i];
+}
+
 /* Mapping */
 
 void
@@ -340,13 +378,19 @@ apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, u
     bool matched = false;
 
     for (size_t i = 0; i < met->count; i++) {
+        struct sentinel *sentinel = &rules->sentinels[met->rules[i] - rules->rules];
         enum rule_result result;
 
         if (is_too_old(met->rules[i], event, wall_ms)) {
             ++*too_old;
+            sentinel->too_old++;
             continue;
         }
+        rules->renderer.sentinel = sentinel_is_due(sentinel, wall_ms) ? sentinel : NULL;
         result = rule_apply(met->rules[i], &rules->renderer);
+        sentinel->matched += result == RULE_MATCHED;
+        sentinel->not_matched += result == RULE_NOT_MATCHED;
+        sentinel->failed += result == RULE_FAILED;
         if (result == RULE_FAILED)
             return MAP_NOT_RENDERED;
         if (result != RULE_MATCHED)

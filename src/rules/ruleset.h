@@ -1,12 +1,14 @@
 /*
  * Compiled rules: an event in, calls out. Immutable after ruleset_new but for a cache of which
- * rules a topic meets. Owns everything compiled. Pure: no I/O, no clock, no globals; evaluation
- * never fails, recurses without bound or runs long, whatever an event holds.
+ * rules a topic meets, and for what the rules have met (rules/sentinel). Owns everything compiled.
+ * Pure: no I/O, no clock, no globals; evaluation never fails, recurses without bound or runs long,
+ * whatever an event holds.
  */
 #ifndef RULES_RULESET_H
 #define RULES_RULESET_H
 
 #include "rules/event.h"
+#include "rules/sentinel.h"
 #include "rules/spec.h"
 #include "sendx/call.h"
 
@@ -36,6 +38,14 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
+unsigned ruleset_rule_account(const struct ruleset *rules, size_t i); /* its index */
+bool ruleset_rule_is_enabled(const struct ruleset *rules, size_t i);
+
+/* The J-th of its topics as it wrote them; NULL past the last. */
+const char *ruleset_rule_topic(const struct ruleset *rules, size_t i, size_t j);
+
+/* What it has met since ruleset_new. */
+const struct sentinel *ruleset_rule_sentinel(const struct ruleset *rules, size_t i);
 
 /*      id, name, what happened */
 #define MAP_OUTCOME_TABLE(X)                                                         \

@@ -115,6 +115,7 @@ const struct call *core_job_call(const struct core_job *job);
 unsigned core_job_attempts(const struct core_job *job); /* those that ended, 0 on the first try */
 void *core_job_user(const struct core_job *job);        /* of its part; NULL when that is gone */
 int64_t core_job_offset(const struct core_job *job);
+const struct event *core_job_record(const struct core_job *job); /* NULL when that is gone */
 
 /* What came back for a call. */
 struct settlement {
@@ -216,6 +217,35 @@ void core_committed(struct core *core, bool stored);
 
 /* The parts there are, by their users: writes at most CAP and returns how many there are. */
 size_t core_parts(const struct core *core, void **users, size_t cap);
+
+/* A part as it stands, for those who look on. */
+struct core_part_view {
+    int64_t next;               /* one past the highest offset taken */
+    int64_t watermark;          /* the first offset that is not finished, or NEXT */
+    int64_t committed;          /* last stored, -1: none known */
+    const struct event *oldest; /* the first that is not finished; borrowed, NULL: none */
+    int64_t bytes;
+    unsigned unmapped; /* events that may not become dead letters yet: it is not read on */
+    bool revoked;
+};
+
+void core_part_view(const struct core_part *part, struct core_part_view *ret);
+
+/* A call that failed and is not over: it is tried again, or may not become a dead letter yet.
+ * Everything is borrowed until core changes. */
+struct core_wait {
+    const struct call *call;
+    const struct event *record;
+    unsigned tries;
+    int64_t first_ms; /* of the first try */
+    int64_t due_ms;   /* CLOCK_NEVER: refused, it waits to become a dead letter */
+    enum verdict verdict;
+    int status;
+    const char *reason; /* of the last try, masked, cut short */
+};
+
+/* Writes the CAP that wait longest, the longest first, and how many there are in all. */
+size_t core_waits(const struct core *core, struct core_wait *waits, size_t cap, size_t *ret_all);
 
 const struct core_counts *core_part_counts(const struct core_part *part);
 void core_totals(const struct core *core, struct core_counts *ret); /* parts that are gone, too */

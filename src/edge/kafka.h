@@ -98,10 +98,17 @@ void kafka_close(struct kafka *kafka);
  * within a few seconds. Blocks, as a rule for milliseconds: for assignments only. */
 int64_t kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count);
 
+/* Asks where the partitions that are read end. Blocks, as a rule for a few milliseconds, at most
+ * for a tenth of a second. -1: the ends stay as they were known. */
+int kafka_find_ends(struct kafka *kafka, struct err *err) MUSTCHECK;
+
 const char *kafka_part_topic(const struct kafka_part *part);
 int32_t kafka_part_number(const struct kafka_part *part);
 int64_t kafka_part_offset(const struct kafka_part *part);    /* where reading began */
 int64_t kafka_part_committed(const struct kafka_part *part); /* the group's, -1: none yet */
+int64_t
+kafka_part_end(const struct kafka_part *part); /* as kafka_find_ends found it, -1: not yet */
+bool kafka_part_is_stopped(const struct kafka_part *part); /* it cannot be read on */
 void kafka_part_set_user(struct kafka_part *part, void *user);
 void *kafka_part_user(const struct kafka_part *part);
 

@@ -29,7 +29,8 @@ pkglibs   = $(shell pkg-config --libs $(1))
 folder    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
 BASE     := $(call folder,base)
 PURE     := $(BASE) $(call folder,sendx) $(call folder,rules) $(call folder,delivery)
-WORKER   := $(PURE) $(call folder,config) $(call folder,edge) $(call folder,worker) $(call folder,cmd)
+PAGE     := $(BUILD)/src/worker/page.html.o
+WORKER   := $(PURE) $(call folder,config) $(call folder,edge) $(call folder,worker) $(PAGE) $(call folder,cmd)
 SANDBOX  := $(BASE) $(call folder,sandbox)
 
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -53,6 +54,15 @@ $(BUILD)/sendx-sandbox: $(SANDBOX)
 
 $(BUILD)/%.o: %.c VERSION
 	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# A page as a C text: each line a string literal.
+$(BUILD)/%.html.c: %.html
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/[\\"]/\\&/g' -e 's/^/    "/' -e 's/$$/\\n"/' \
+	    -e '1i #include "worker/state.h"\n\nconst char worker_page[] =' -e '$$a ;' $< >$@
+
+$(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What a unit test needs beside the pure folders and the configuration.

@@ -95,6 +95,7 @@ worker_open(struct worker *worker, const struct config *config, struct err *err)
 
     *worker = (struct worker){.config = config, .now = clock_now_ms()};
     list_init(&worker->flights);
+    seeing_init(&worker->seeing, worker->now);
     mapping_init(&worker->mapping);
     wire_request_init(&worker->request);
     worker->core = core_new(&limits, seed);
@@ -122,6 +123,7 @@ worker_close(struct worker *worker)
         xfree(CONTAINER_OF(node, struct flight, node));
     }
     core_free(worker->core);
+    seeing_fini(&worker->seeing);
     mapping_fini(&worker->mapping);
     wire_request_fini(&worker->request);
     xfree(worker->revocation.parts);
@@ -206,6 +208,7 @@ loop(struct worker *worker)
         worker_log_holds(worker);
         worker_commit_step(worker);
         worker_rebalance_step(worker);
+        seeing_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);
     }

@@ -169,5 +169,8 @@ is_ready(void *arg, struct buf *reason)
     return worker->phase == PHASE_RUNNING && parts > 0;
 }
 
-const struct admin_ops worker_admin_ops = {
-    .metrics = add_metrics, .is_live = is_live, .is_ready = is_ready};
+const struct admin_ops worker_admin_ops = {.metrics = add_metrics,
+                                           .status = worker_add_status,
+                                           .is_live = is_live,
+                                           .is_ready = is_ready,
+                                           .page = worker_page};

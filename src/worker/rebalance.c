@@ -70,6 +70,8 @@ on_committed(void *arg, const char *error, bool retriable)
     worker->commit_hopeless = error && !retriable;
     worker->counts.commits++;
     worker->counts.commits_failed += error != NULL;
+    if (!error)
+        worker->seeing.committed_ms = worker->now;
     worker->commits_failed = error ? worker->commits_failed + 1 : 0;
     if (error)
         worker->commit_next_ms = worker->now + commit_again_ms(worker);

@@ -15,6 +15,8 @@
 #include "edge/kafka.h"
 #include "rules/ruleset.h"
 #include "sendx/wire.h"
+#include "worker/seeing.h"
+#include "worker/status.h"
 
 /* A call on the wire. */
 struct flight {
@@ -77,6 +79,7 @@ struct worker {
 
     int64_t now; /* of this turn */
     struct worker_counts counts;
+    struct seeing seeing;
     bool limits_stale;              /* partitions came or went: the accounts' shares change */
     enum gate_reason *gate_reasons; /* per account: as last logged */
     enum letter_hold letter_hold;   /* as last logged */
@@ -99,8 +102,9 @@ void worker_admit_letters(struct worker *worker); /* SIGUSR1 */
 void worker_set_limits(struct worker *worker);
 void worker_log_holds(struct worker *worker);
 
-/* metrics.c: the admin endpoint's answers. */
+/* metrics.c: the admin endpoint's answers, together with status.c. */
 extern const struct admin_ops worker_admin_ops;
+extern const char worker_page[]; /* page.html */
 
 /* rebalance.c: partitions coming and going, commits, the way out. */
 extern const struct kafka_ops worker_kafka_ops;

@@ -2,6 +2,7 @@
 
 import collections
 import http.client
+import json
 import re
 import threading
 
@@ -79,6 +80,11 @@ class Admin:
             return reply.status, reply.headers, reply.read().decode()
         finally:
             connection.close()
+
+    def status(self):
+        status, headers, text = self.get("/status.json")
+        assert status == 200 and headers["Content-Type"] == "application/json", (status, headers.items(), text)
+        return json.loads(text)
 
     def metrics(self):
         status, headers, text = self.get("/metrics")

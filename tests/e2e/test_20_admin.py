@@ -47,7 +47,7 @@ def test_live_before_ready_and_ready_with_partitions(scene):
     assert worker.admin.get("/livez")[0] == 200
     wait_until("ready", lambda: worker.check_running() or worker.admin.get("/readyz")[0] == 200)
     assert worker.lines("partition.assigned"), "ready without a partition"
-    for path, method, status in (("/", "GET", 404), ("/metric", "GET", 404), ("/metrics", "HEAD", 200),
+    for path, method, status in (("/", "GET", 200), ("/status.json", "GET", 200), ("/metric", "GET", 404), ("/metrics", "HEAD", 200),
                                  ("/metrics", "POST", 405), ("/livez", "DELETE", 405)):
         assert worker.admin.get(path, method=method)[0] == status, (path, method)
     worker.stop()

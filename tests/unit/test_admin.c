@@ -55,7 +55,8 @@ is_ready(void *arg, struct buf *reason)
     return worker->is_ready;
 }
 
-static const struct admin_ops ops = {metrics, is_live, is_ready};
+static const struct admin_ops ops = {
+    .metrics = metrics, .status = metrics, .is_live = is_live, .is_ready = is_ready, .page = "<p>"};
 
 /* The endpoint under test. */
 

@@ -1,29 +1,43 @@
-#include <string.h>
+#include "worker/metrics.h"
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "worker/state.h"
 
-/* Prometheus text format 0.0.4. */
+/* The loop answers, so it turns. */
+static bool
+is_live(void *arg, struct buf *reason)
+{
+    (void)arg;
+    buf_add_text(reason, "the loop turns\n");
+    return true;
+}
+
+static bool
+is_ready(void *arg, struct buf *reason)
+{
+    struct worker *worker = arg;
+    size_t parts = core_parts(worker->core, NULL, 0);
+
+    buf_printf(reason, "%zu partitions are assigned\n", parts);
+    return worker->phase == PHASE_RUNNING && parts > 0;
+}
 
 static void
 add_help(struct buf *text, const char *name, const char *type, const char *help)
 {
-    buf_printf(text, "# HELP sendx_worker_%s %s\n# TYPE sendx_worker_%s %s\n", name, help, name,
-               type);
+    prom_out_family(&(struct prom_out){.buf = text}, name, type, help);
 }
 
 static void
 add_value(struct buf *text, const char *name, double value)
 {
-    buf_printf(text, "sendx_worker_%s %.17g\n", name, value);
+    prom_out_real(&(struct prom_out){.buf = text, .name = name}, value, NULL);
 }
 
 static void
 add_labelled(struct buf *text, const char *name, const char *label, const char *of, double value)
 {
-    buf_printf(text, "sendx_worker_%s{%s=", name, label);
-    buf_add_json(text, of, strlen(of));
-    buf_printf(text, "} %.17g\n", value);
+    prom_out_real(&(struct prom_out){.buf = text, .name = name}, value, label, of, NULL);
 }
 
 static void
@@ -102,12 +116,9 @@ add_holds(struct worker *worker, struct buf *text)
         enum gate_reason reason = gate_reason(core_gate(worker->core, i), worker->now);
 
         for (int r = GATE_OPEN + 1; r < GATE_REASON_COUNT; r++) {
-            const char *account = worker->config->accounts[i].name;
-
-            buf_add_text(text, "sendx_worker_account_held{account=");
-            buf_add_json(text, account, strlen(account));
-            buf_printf(text, ",reason=\"%s\"} %d\n", gate_reason_name((enum gate_reason)r),
-                       reason == (enum gate_reason)r);
+            prom_out_int(&(struct prom_out){.buf = text, .name = "account_held"},
+                         reason == (enum gate_reason)r, "account", worker->config->accounts[i].name,
+                         "reason", gate_reason_name((enum gate_reason)r), NULL);
         }
     }
     add_help(text, "dead_letters_held", "gauge", "Why dead letters wait; 1 is in force.");
@@ -116,57 +127,138 @@ add_holds(struct worker *worker, struct buf *text)
                      letters == (enum letter_hold)r);
 }
 
+static double
+in_flight_limit(struct worker *worker, unsigned i)
+{
+    return gate_limit(core_gate(worker->core, i));
+}
+
+static double
+rate_limit(struct worker *worker, unsigned i)
+{
+    return core_gate(worker->core, i)->limits.rate;
+}
+
+static double
+in_flight(struct worker *worker, unsigned i)
+{
+    return core_gate(worker->core, i)->in_flight;
+}
+
+static double
+held_seconds(struct worker *worker, unsigned i)
+{
+    return (double)gate_held_ms(core_gate(worker->core, i), worker->now) / 1000;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    double (*value)(struct worker *worker, unsigned account);
+} gates[] = {
+    {"account_in_flight_limit", "gauge", "Calls in flight that are allowed now.", in_flight_limit},
+    {"account_calls_in_flight", "gauge", "Calls in flight.", in_flight},
+    {"account_rate_limit", "gauge", "This process's share, calls/s; 0: unlimited.", rate_limit},
+    {"account_held_seconds_total", "counter", "Time under any hold, Retry-After included.",
+     held_seconds},
+};
+
 static void
 add_gates(struct worker *worker, struct buf *text)
 {
-    add_help(text, "account_in_flight_limit", "gauge", "Calls in flight that are allowed now.");
-    for (unsigned i = 0; i < worker->config->account_count; i++)
-        add_labelled(text, "account_in_flight_limit", "account", worker->config->accounts[i].name,
-                     gate_limit(core_gate(worker->core, i)));
-    add_help(text, "account_rate_limit", "gauge", "This process's share, calls/s; 0: unlimited.");
-    for (unsigned i = 0; i < worker->config->account_count; i++)
-        add_labelled(text, "account_rate_limit", "account", worker->config->accounts[i].name,
-                     core_gate(worker->core, i)->limits.rate);
+    for (size_t g = 0; g < ARRAY_LEN(gates); g++) {
+        add_help(text, gates[g].name, gates[g].type, gates[g].help);
+        for (unsigned i = 0; i < worker->config->account_count; i++)
+            add_labelled(text, gates[g].name, "account", worker->config->accounts[i].name,
+                         gates[g].value(worker, i));
+    }
+}
+
+static void
+add_group(const struct worker *worker, struct buf *text)
+{
+    const struct worker_counts *counts = &worker->counts;
+    int64_t committed_ms = worker->seeing.committed_ms;
+
+    add_help(text, "commits_total", "counter", "Commits answered.");
+    add_labelled(text, "commits_total", "result", "stored",
+                 (double)(counts->commits - counts->commits_failed));
+    add_labelled(text, "commits_total", "result", "failed", (double)counts->commits_failed);
+    add_help(text, "last_commit_age_seconds", "gauge",
+             "Since the last commit that was stored, or since the start where none was.");
+    add_value(text, "last_commit_age_seconds",
+              (double)(worker->now - (committed_ms ? committed_ms : worker->seeing.started_ms)) /
+                  1000);
+    add_help(text, "partitions_total", "counter", "Partitions that came and went.");
+    add_labelled(text, "partitions_total", "change", "assigned", (double)counts->assigned);
+    add_labelled(text, "partitions_total", "change", "revoked", (double)counts->revoked);
+    add_labelled(text, "partitions_total", "change", "lost", (double)counts->lost);
+    add_help(text, "partitions_owned", "gauge", "Partitions that are read.");
+    add_value(text, "partitions_owned", (double)core_parts(worker->core, NULL, 0));
+}
+
+static void
+add_process(struct worker *worker, struct buf *text)
+{
+    const struct delivery_config *delivery = &worker->config->delivery;
+    struct prom_out out = {.buf = text};
+
+    prom_out_family(&out, "build_info", "gauge", "1, with what is running.");
+    prom_out_int(&out, 1, "version", VERSION, "group", worker->config->kafka.group_id, NULL);
+    add_help(text, "start_time_seconds", "gauge", "When the worker started, since 1970.");
+    add_value(text, "start_time_seconds", (double)(worker->seeing.started_wall_ms / 1000));
+    add_help(text, "ready", "gauge", "What /readyz says: 1 is ready.");
+    add_value(text, "ready", is_ready(worker, &(struct buf){.cap = 0}));
+    add_help(text, "live", "gauge", "What /livez says: 1 is live.");
+    add_value(text, "live", is_live(worker, &(struct buf){.cap = 0}));
+    add_help(text, "events_pending_limit", "gauge", "delivery.max_pending_events.");
+    add_value(text, "events_pending_limit", (double)delivery->max_pending_events);
+    add_help(text, "pending_bytes_limit", "gauge", "delivery.max_pending_bytes.");
+    add_value(text, "pending_bytes_limit", (double)delivery->max_pending_bytes);
+}
+
+/* What the metrics cost, and what they have no room for. */
+static void
+add_own(const struct worker *worker, struct buf *text, const struct metrics_left_out *left_out)
+{
+    const struct seeing *seeing = &worker->seeing;
+
+    add_help(text, "end_questions_failed_total", "counter",
+             "Questions for the ends of the partitions that got no answer.");
+    add_value(text, "end_questions_failed_total", (double)seeing->ends_failed);
+    add_help(text, "names_folded_total", "counter",
+             "Rules and tags counted under (other), for want of room.");
+    add_value(text, "names_folded_total", (double)seeing->overflowed);
+    add_help(text, "series_left_out", "gauge", "Things this answer has no series of, by what.");
+    add_labelled(text, "series_left_out", "of", "partitions", (double)left_out->partitions);
+    add_labelled(text, "series_left_out", "of", "tags", (double)left_out->tags);
+    add_labelled(text, "series_left_out", "of", "paths", (double)left_out->paths);
+    add_help(text, "answer_seconds", "gauge", "Time that the answer before this one took to make.");
+    add_value(text, "answer_seconds", seeing->answer_seconds);
 }
 
 static void
 add_metrics(void *arg, struct buf *text)
 {
     struct worker *worker = arg;
+    struct metrics_left_out left_out;
+    struct prom_out out = {.buf = text};
+    int64_t began_us = clock_now_us();
 
+    add_process(worker, text);
     add_events(worker, text);
     add_calls(worker, text);
+    prom_out_histogram(&out, "call_seconds", "Time from the start of a request to its end.",
+                       &worker->seeing.call_seconds);
+    prom_out_histogram(&out, "event_age_seconds",
+                       "Age of an event, by its timestamp, when a call of it was delivered.",
+                       &worker->seeing.age_seconds);
     add_holds(worker, text);
     add_gates(worker, text);
-    add_help(text, "commits_total", "counter", "Commits answered.");
-    add_labelled(text, "commits_total", "result", "stored",
-                 (double)(worker->counts.commits - worker->counts.commits_failed));
-    add_labelled(text, "commits_total", "result", "failed", (double)worker->counts.commits_failed);
-    add_help(text, "partitions_total", "counter", "Partitions that came and went.");
-    add_labelled(text, "partitions_total", "change", "assigned", (double)worker->counts.assigned);
-    add_labelled(text, "partitions_total", "change", "revoked", (double)worker->counts.revoked);
-    add_labelled(text, "partitions_total", "change", "lost", (double)worker->counts.lost);
-    add_help(text, "partitions_owned", "gauge", "Partitions that are read.");
-    add_value(text, "partitions_owned", (double)core_parts(worker->core, NULL, 0));
-}
-
-/* The loop answers, so it turns. */
-static bool
-is_live(void *arg, struct buf *reason)
-{
-    (void)arg;
-    buf_add_text(reason, "the loop turns\n");
-    return true;
-}
-
-static bool
-is_ready(void *arg, struct buf *reason)
-{
-    struct worker *worker = arg;
-    size_t parts = core_parts(worker->core, NULL, 0);
-
-    buf_printf(reason, "%zu partitions are assigned\n", parts);
-    return worker->phase == PHASE_RUNNING && parts > 0;
+    add_group(worker, text);
+    left_out.partitions = metrics_add_parts(&out, worker);
+    metrics_add_rules(&out, worker, &left_out);
+    add_own(worker, text, &left_out);
+    worker->seeing.answer_seconds = (double)(clock_now_us() - began_us) / 1e6;
 }
 
 const struct admin_ops worker_admin_ops = {.metrics = add_metrics,

@@ -100,6 +100,7 @@ on_assigned(void *arg, struct kafka_part *part)
     worker->was_assigned = true;
     worker->counts.assigned++;
     worker->limits_stale = true;
+    worker->seeing.ends_ms = worker->now;
     kafka_part_set_user(
         part, core_assign(worker->core, kafka_part_offset(part), kafka_part_committed(part), part));
 }

@@ -37,7 +37,71 @@ def test_metrics_hold_together_on_each_scrape(scene):
     assert metrics.value("sendx_worker_dead_letters_total", result="stored") == 11
     assert metrics.value("sendx_worker_pending_bytes") == 0
     assert metrics.value("sendx_worker_partitions_owned") == 4
+    topic = {"topic": scene.topic()}
+    assert sum(metrics.value("sendx_worker_partition_events_consumed_total", partition=str(n), **topic)
+               for n in range(4)) == 2003
+    rule = {"rule": "one call"}
+    assert metrics.value("sendx_worker_rule_events_total", result="matched", **rule) == 2000
+    assert metrics.value("sendx_worker_rule_events_total", result="not_matched", **rule) == 1
+    calls = {"account": "main", "call": "identify", **rule}
+    assert metrics.value("sendx_worker_rule_calls_total", **{"class": "done"}, **calls) == 1990
+    assert metrics.value("sendx_worker_rule_calls_total", **{"class": "permanent"}, **calls) == 10
+    assert metrics.value("sendx_worker_call_seconds_count") == metrics.sum("sendx_worker_calls_total")
+    assert metrics.value("sendx_worker_event_age_seconds_count") == 1990
+    assert metrics.value("sendx_worker_rule_path_present_ratio", path="id", **rule) == 1
     assert metrics.value("sendx_worker_partitions_total", change="assigned") == 4
+    worker.stop()
+
+
+def test_lag_and_the_oldest_unfinished_event_are_in_the_metrics(scene):
+    """One contact is refused all the time: its event holds the offset, the others go on."""
+    scene.create_topics(events=1)
+    scene.sandbox.fault(email="user2@example.com", status=500)
+    records, _ = scene.one_call_history(events=100, contacts=10, partitions=1)
+    scene.produce(records)
+    worker = scene.start_worker(admin=ANY_PORT)
+    place = {"topic": scene.topic(), "partition": "0"}
+
+    def standing():
+        worker.check_running()
+        metrics = worker.admin.metrics()
+        metrics.check_conservation()
+        return metrics if ("sendx_worker_partition_lag_events", tuple(sorted(place.items()))) in metrics and \
+            metrics.value("sendx_worker_partition_lag_events", **place) == 98 else None
+    metrics = wait_until("lag", standing)
+    assert metrics.value("sendx_worker_partition_oldest_unfinished_offset", **place) == 2
+    assert metrics.value("sendx_worker_partition_unread_events", **place) == 0
+    assert metrics.value("sendx_worker_partition_end_offset", **place) == 100
+    age = metrics.value("sendx_worker_partition_oldest_unfinished_age_seconds", **place)
+    wait_until("its age to grow", lambda: worker.admin.metrics().value(
+        "sendx_worker_partition_oldest_unfinished_age_seconds", **place) > age)
+    scene.sandbox.end_faults()
+    scene.wait_until_finished(worker)
+    worker.stop()
+
+
+def test_many_rules_and_partitions_cost_little_to_scrape(scene):
+    """200 rules and 200 partitions, each used. The figures are printed; only their bounds in number are checked."""
+    scene.create_topics(events=200)
+    records = [(n % 200, b"k", json.dumps({"email": f"user{n}@example.com", "kind": n % 200}).encode())
+               for n in range(2000)]
+    scene.produce(records)
+    rules = 'email = "${email}"; rules: (' + ", ".join(
+        f'{{ name = "rule {n}"; topics = [ "{scene.topic()}" ]; when = "kind == {n}";'
+        f' identify: {{ firstName = "${{kind}}"; tags = [ "t{n}", "all" ]; }}; }}' for n in range(200)) + ");"
+    worker = scene.start_worker(admin=ANY_PORT, rules=rules)
+    scene.wait_until_finished(worker)
+    wait_until("the ends of the partitions", lambda: len(worker.admin.metrics().labels(
+        "sendx_worker_partition_lag_events")) == 200)
+    costs = []
+    for _ in range(20):
+        metrics = worker.admin.metrics()
+        costs.append(metrics.value("sendx_worker_answer_seconds") * 1000)
+    costs = sorted(costs[1:])
+    status = worker.admin.get("/status.json")[2]
+    print(f"\n200 rules x 200 partitions: {len(metrics)} samples, made in {costs[0]:.1f} ms at best, "
+          f"{costs[len(costs) // 2]:.1f} ms as a rule; status.json {len(status) // 1024} KiB")
+    assert len(metrics) < 20000 and metrics.sum("sendx_worker_series_left_out") == 0
     worker.stop()
 
 

@@ -38,7 +38,7 @@ SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance demo demo-live simulate unit golden layers banned format format-check \
-        lint docs bench-quick demo-asan demo-valgrind clean
+        lint docs docs-metrics screenshots bench-quick demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -145,6 +145,15 @@ golden: all ## golden tests only: messages and outputs as they are kept in tests
 docs: all ## write the documents that are made from tables; golden says when that is due
 	@$(BUILD)/sendx-worker config --reference >docs/configuration.md
 	@$(BUILD)/sendx-worker manual >docs/sendx-worker.1
+
+docs-metrics: all ## write docs/metrics.md from a live scrape
+	@./deps test
+	@SENDX_UPDATE=1 build/venv/bin/python -m pytest -q tests/e2e/test_27_metrics_doc.py -c tests/e2e/pytest.ini
+
+screenshots: all ## pictures of the page into docs/images
+	@./deps test
+	@SENDX_SCREENSHOTS=$(CURDIR)/docs/images build/venv/bin/python -m pytest -q -k pictures tests/e2e/test_28_page.py \
+	    -c tests/e2e/pytest.ini
 
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)

@@ -44,6 +44,7 @@ struct admin {
     struct list peers;
     size_t peer_count;
     size_t bodies_len;
+    bool ended; /* a connection, in the last step: who waits for its place is let in by the next */
 };
 
 struct reply {
@@ -288,6 +289,7 @@ on_connection(void *arg, struct MHD_Connection *connection, void **context,
     } else {
         list_remove(&peer->link);
         admin->peer_count--;
+        admin->ended = true;
         admin->bodies_len -= peer->body_len;
         xfree(peer);
         peer = NULL;
@@ -482,6 +484,8 @@ admin_deadline(const struct admin *admin, int64_t now)
     int64_t due_ms = oldest ? cut_ms(admin, oldest) : CLOCK_NEVER;
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
+    if (admin->ended)
+        return now;
     if (MHD_get_timeout(admin->daemon, &timeout_ms) == MHD_YES)
         due_ms = clock_earlier(due_ms, now + (int64_t)timeout_ms);
     return due_ms;
@@ -491,5 +495,6 @@ void
 admin_step(struct admin *admin)
 {
     cut_late(admin, clock_now_ms());
+    admin->ended = false;
     (void)MHD_run(admin->daemon);
 }

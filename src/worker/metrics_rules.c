@@ -76,11 +76,12 @@ add_tags(struct prom_out *out, const struct seen_rule *const *rules, size_t coun
                              "tag", tag->name, "change", "added", NULL);
             if (tag->removed)
                 prom_out_int(out, (int64_t)tag->removed, "rule", rule->name, "account",
-                             rule->account, "tag", tag->name, "change", "removed", NULL);
+                             rule->account, "call", call_kind_name(tag->kind), "tag", tag->name,
+                             "change", "removed", NULL);
         }
         if (rule->tags_other)
             prom_out_int(out, (int64_t)rule->tags_other, "rule", rule->name, "account",
-                         rule->account, "tag", SEEING_OTHER, "change", "any", NULL);
+                         rule->account, "call", "any", "tag", SEEING_OTHER, "change", "any", NULL);
     }
     return left_out;
 }

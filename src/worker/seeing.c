@@ -125,29 +125,29 @@ may_hold_address(const char *tag)
 }
 
 static struct seen_tag *
-find_tag(const struct seen_rule *rule, const char *name)
+find_tag(const struct seen_rule *rule, enum call_kind kind, const char *name)
 {
     for (size_t i = 0; i < rule->tag_count; i++) {
-        if (strcmp(rule->tags[i].name, name) == 0)
+        if (rule->tags[i].kind == kind && strcmp(rule->tags[i].name, name) == 0)
             return &rule->tags[i];
     }
     return NULL;
 }
 
 static struct seen_tag *
-tag_of(struct seeing *seeing, struct seen_rule *rule, const char *tag)
+tag_of(struct seeing *seeing, struct seen_rule *rule, enum call_kind kind, const char *tag)
 {
-    struct seen_tag *seen = may_hold_address(tag) ? NULL : find_tag(rule, tag);
+    struct seen_tag *seen = may_hold_address(tag) ? NULL : find_tag(rule, kind, tag);
     char *name;
 
     if (seen)
         return seen;
     name = tag_name(tag);
-    seen = find_tag(rule, name);
+    seen = find_tag(rule, kind, name);
     if (!seen && rule->tag_count < SEEING_TAGS_MAX) {
         rule->tags = xgrow(rule->tags, rule->tag_count, &rule->tag_cap, sizeof(rule->tags[0]));
         seen = &rule->tags[rule->tag_count++];
-        *seen = (struct seen_tag){.name = name};
+        *seen = (struct seen_tag){.name = name, .kind = kind};
         return seen;
     }
     xfree(name);
@@ -159,10 +159,11 @@ tag_of(struct seeing *seeing, struct seen_rule *rule, const char *tag)
 }
 
 static void
-count_tags(struct seeing *seeing, struct seen_rule *rule, const struct text_list *tags, bool added)
+count_tags(struct seeing *seeing, struct seen_rule *rule, enum call_kind kind,
+           const struct text_list *tags, bool added)
 {
     for (size_t i = 0; i < tags->count; i++) {
-        struct seen_tag *tag = tag_of(seeing, rule, tags->items[i]);
+        struct seen_tag *tag = tag_of(seeing, rule, kind, tags->items[i]);
 
         if (tag && added)
             tag->added++;
@@ -186,10 +187,10 @@ seeing_call(struct worker *worker, const struct core_job *job, enum verdict verd
     if (verdict != VERDICT_DONE)
         return;
     if (call->kind == CALL_IDENTIFY) {
-        count_tags(seeing, rule, &call->identify.tags, true);
+        count_tags(seeing, rule, call->kind, &call->identify.tags, true);
     } else {
-        count_tags(seeing, rule, &call->track.add_tags, true);
-        count_tags(seeing, rule, &call->track.remove_tags, false);
+        count_tags(seeing, rule, call->kind, &call->track.add_tags, true);
+        count_tags(seeing, rule, call->kind, &call->track.remove_tags, false);
     }
     if (record && record->timestamp_ms != EVENT_NO_TIME) {
         int64_t age_ms = clock_wall_ms() - record->timestamp_ms;

@@ -27,6 +27,7 @@ enum {
 
 struct seen_tag {
     char *name; /* addresses masked */
+    enum call_kind kind;
     uint64_t added, removed;
 };
 

@@ -339,6 +339,7 @@ add_tags(struct json_out *out, const struct seen_rule *seen)
     for (size_t i = 0; seen && i < seen->tag_count; i++) {
         json_out_object(out, NULL);
         json_out_text(out, "tag", seen->tags[i].name);
+        json_out_text(out, "call", call_kind_name(seen->tags[i].kind));
         json_out_int(out, "added", (int64_t)seen->tags[i].added);
         json_out_int(out, "removed", (int64_t)seen->tags[i].removed);
         json_out_object_end(out);

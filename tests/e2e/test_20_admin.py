@@ -1,11 +1,16 @@
 """The admin endpoint: metrics, probes, and who may ask."""
 
+import collections
 import json
+import select
+import socket
+import threading
+import time
 
 import pytest
 
 from admin import Admin, Watch
-from harness import wait_until
+from harness import HANG_GUARD_S, wait_until
 from worker import ANY_PORT, run_command
 
 TOKEN = "scrape-token-90210"
@@ -102,6 +107,68 @@ def test_many_rules_and_partitions_cost_little_to_scrape(scene):
     print(f"\n200 rules x 200 partitions: {len(metrics)} samples, made in {costs[0]:.1f} ms at best, "
           f"{costs[len(costs) // 2]:.1f} ms as a rule; status.json {len(status) // 1024} KiB")
     assert len(metrics) < 20000 and metrics.sum("sendx_worker_series_left_out") == 0
+    worker.stop()
+
+
+class Crowd(threading.Thread):
+    """A thousand clients that begin a request and never end it, replaced as they are cut off."""
+
+    def __init__(self, address, size=1000):
+        super().__init__(daemon=True)
+        host, port = address.rsplit(":", 1)
+        self.address, self.size = (host, int(port)), size
+        self.over = threading.Event()
+        self.opened = 0
+        self.poll = select.epoll()
+        self.sockets = {}
+        self.start()
+
+    def add(self):
+        client = socket.create_connection(self.address, HANG_GUARD_S)
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+        client.setblocking(False)
+        self.sockets[client.fileno()] = client
+        self.poll.register(client, select.EPOLLIN | select.EPOLLRDHUP)
+        self.opened += 1
+
+    def run(self):
+        while not self.over.is_set():
+            while len(self.sockets) < self.size and not self.over.is_set():
+                self.add()
+            for fd, _ in self.poll.poll(0.1):
+                self.sockets.pop(fd).close()
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        for client in self.sockets.values():
+            client.close()
+
+
+def test_a_thousand_slow_clients_disturb_neither_delivery_nor_scrapes(scene):
+    scene.create_topics(events=4)
+    worker = scene.start_worker(admin=ANY_PORT)
+    worker.wait_assigned(scene.partitions)
+    expected = collections.defaultdict(list)
+
+    def deliver(first):
+        records, more = scene.one_call_history(events=4000, contacts=200, partitions=4, first=first)
+        for email, ids in more.items():
+            expected[email] += ids
+        began = time.monotonic()
+        scene.produce(records)
+        scene.wait_until_finished(worker)
+        return time.monotonic() - began
+    alone = deliver(0)
+    crowd = Crowd(worker.admin.address)
+    wait_until("a thousand slow clients", lambda: crowd.opened >= 1000)
+    beset = deliver(4000)
+    metrics = worker.admin.metrics()
+    crowd.stop()
+    print(f"\n4000 events: {alone:.2f} s alone, {beset:.2f} s beside {crowd.opened} slow clients")
+    assert metrics.value("sendx_worker_events_total", outcome="delivered") == 8000
+    scene.check_delivered(expected)
+    assert not worker.lines("partition.lost") and not worker.lines("call.retry")
     worker.stop()
 
 

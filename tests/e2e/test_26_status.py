@@ -60,9 +60,9 @@ def test_the_status_agrees_with_what_happened(scene):
     plan, never = status["rules"]
     assert (plan["matched"], plan["not_matched"], never["matched"], never["not_matched"]) == (400, 1, 0, 401)
     assert plan["calls"]["identify"]["done"] == plan["calls"]["track"]["done"] == 400
-    assert plan["tags"] == [{"tag": "plan: pro", "added": 400, "removed": 0},
-                            {"tag": "of u***@example.com", "added": 400, "removed": 0},
-                            {"tag": "trial", "added": 0, "removed": 400}]
+    assert plan["tags"] == [{"tag": "plan: pro", "call": "track", "added": 400, "removed": 0},
+                            {"tag": "of u***@example.com", "call": "track", "added": 400, "removed": 0},
+                            {"tag": "trial", "call": "track", "added": 0, "removed": 400}]
     present = {path["path"]: path["present_ratio"] for path in plan["paths"]}
     assert present == {"email": 1, "id": 1, "profile.last": 0, "plan": 1}
     assert status["accounts"][0]["calls"]["done"] == 800 and status["accounts"][0]["gate"] == "open"

@@ -8,7 +8,7 @@ static bool
 is_live(void *arg, struct buf *reason)
 {
     (void)arg;
-    buf_add_text(reason, "the loop turns\n");
+    buf_add_text(reason, "the loop turns");
     return true;
 }
 
@@ -18,7 +18,7 @@ is_ready(void *arg, struct buf *reason)
     struct worker *worker = arg;
     size_t parts = core_parts(worker->core, NULL, 0);
 
-    buf_printf(reason, "%zu partitions are assigned\n", parts);
+    buf_printf(reason, "%zu partitions are assigned", parts);
     return worker->phase == PHASE_RUNNING && parts > 0;
 }
 

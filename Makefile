@@ -74,6 +74,7 @@ $(BUILD)/unit/test_dead_letter: $(addprefix $(BUILD)/src/edge/,dead_letter.o kaf
 $(BUILD)/unit/test_dead_letter: LIBS += rdkafka
 $(BUILD)/unit/test_admin: $(BUILD)/src/edge/admin.o
 $(BUILD)/unit/test_admin: LIBS += libmicrohttpd
+$(BUILD)/unit/test_seeing: $(BUILD)/src/worker/seeing.o
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_service: $(addprefix $(BUILD)/src/sandbox/,fault.o journal.o service.o store.o text.o)

@@ -1,6 +1,7 @@
-/* base/stats and base/json_out. */
+/* base/stats, base/json_out and base/prom_out. */
 
 #include "base/json_out.h"
+#include "base/prom_out.h"
 #include "base/stats.h"
 #include "unit.h"
 
@@ -80,6 +81,37 @@ json_has_its_commas_and_hides_addresses(void **state)
     buf_fini(&buf);
 }
 
+static void
+metrics_are_as_prometheus_reads_them(void **state)
+{
+    static const double bounds[] = {0.5, 2};
+    struct histogram histogram;
+    struct buf buf;
+    struct prom_out out = {.buf = &buf};
+
+    (void)state;
+    buf_init(&buf, 4000);
+    prom_out_family(&out, "n_total", "counter", "Things.");
+    prom_out_int(&out, INT64_MIN, NULL);
+    prom_out_int(&out, 1234567890, "a", "q\"u\\o\nte\t", "b", "\xc3\xa4", NULL);
+    prom_out_real(&out, 0.25, "a", "", NULL);
+    assert_string_equal(buf_text(&buf),
+                        "# HELP sendx_worker_n_total Things.\n# TYPE sendx_worker_n_total counter\n"
+                        "sendx_worker_n_total -9223372036854775808\n"
+                        "sendx_worker_n_total{a=\"q\\\"u\\\\o\\nte\t\",b=\"\xc3\xa4\"} 1234567890\n"
+                        "sendx_worker_n_total{a=\"\"} 0.25\n");
+    buf_reset(&buf);
+    histogram_init(&histogram, bounds, ARRAY_LEN(bounds));
+    histogram_add(&histogram, 1);
+    histogram_add(&histogram, 3);
+    prom_out_histogram(&out, "h", "H.", &histogram);
+    assert_non_null(strstr(buf_text(&buf), "sendx_worker_h_bucket{le=\"0.5\"} 0\n"
+                                           "sendx_worker_h_bucket{le=\"2\"} 1\n"
+                                           "sendx_worker_h_bucket{le=\"+Inf\"} 2\n"
+                                           "sendx_worker_h_sum 4\nsendx_worker_h_count 2\n"));
+    buf_fini(&buf);
+}
+
 int
 main(void)
 {
@@ -87,6 +119,7 @@ main(void)
         cmocka_unit_test(a_histogram_counts_up_to_and_including_a_bound),
         cmocka_unit_test(a_meter_tells_the_rate_of_the_last_seconds),
         cmocka_unit_test(a_meter_that_was_not_asked_for_long_is_exact),
+        cmocka_unit_test(metrics_are_as_prometheus_reads_them),
         cmocka_unit_test(json_has_its_commas_and_hides_addresses),
     };
 

@@ -16,6 +16,7 @@ enum {
     STEP_MS = 1000,
     ENDS_MS = 5000,          /* between questions for the ends of the partitions */
     ENDS_MAX_MS = 60 * 1000, /* the same while there is no answer */
+    KEY_MAX = 64 * 1024,     /* names are far shorter */
     CONFIG_MAX = 256 * 1024  /* bytes of the configuration that are shown */
 };
 
@@ -31,6 +32,7 @@ seeing_init(struct seeing *seeing, int64_t now)
                               .ends_ms = now,
                               .ends_pause_ms = ENDS_MS};
     map_init(&seeing->rules, (uint64_t)seeing->started_wall_ms);
+    buf_init(&seeing->key, KEY_MAX);
     histogram_init(&seeing->call_seconds, call_bounds, ARRAY_LEN(call_bounds));
     histogram_init(&seeing->age_seconds, age_bounds, ARRAY_LEN(age_bounds));
 }
@@ -59,6 +61,7 @@ seeing_fini(struct seeing *seeing)
         rule_free(CONTAINER_OF(node, struct seen_rule, node));
     }
     map_fini(&seeing->rules);
+    buf_fini(&seeing->key);
     rule_free(seeing->other);
     xfree(seeing->config_text);
 }
@@ -72,17 +75,26 @@ rule_new(const char *name, const char *account)
 
     rule->name = xstrdup(name);
     rule->account = xstrdup(account);
-    rule->key = xasprintf("%s\n%s", account, name); /* neither name holds a control character */
     return rule;
 }
 
-const struct seen_rule *
-seeing_rule(const struct seeing *seeing, const char *name, const char *account)
+/* Neither name holds a control character. */
+static void
+write_key(struct seeing *seeing, const char *name, const char *account)
 {
-    char *key = xasprintf("%s\n%s", account, name);
-    struct map_node *node = map_find(&seeing->rules, key, strlen(key));
+    buf_reset(&seeing->key);
+    buf_add_text(&seeing->key, account);
+    buf_add_char(&seeing->key, '\n');
+    buf_add_text(&seeing->key, name);
+}
 
-    xfree(key);
+const struct seen_rule *
+seeing_rule(struct seeing *seeing, const char *name, const char *account)
+{
+    struct map_node *node;
+
+    write_key(seeing, name, account);
+    node = map_find(&seeing->rules, buf_text(&seeing->key), seeing->key.len);
     return node ? CONTAINER_OF(node, struct seen_rule, node) : NULL;
 }
 
@@ -100,7 +112,9 @@ rule_of(struct seeing *seeing, const char *name, const char *account)
         return seeing->other;
     }
     rule = rule_new(name, account);
-    map_add(&seeing->rules, &rule->node, rule->key, strlen(rule->key));
+    rule->key_len = seeing->key.len;
+    rule->key = xmemdup(buf_text(&seeing->key), rule->key_len);
+    map_add(&seeing->rules, &rule->node, rule->key, rule->key_len);
     return rule;
 }
 

@@ -7,6 +7,7 @@
 #ifndef WORKER_SEEING_H
 #define WORKER_SEEING_H
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "base/stats.h"
 #include "delivery/core.h"
@@ -39,7 +40,8 @@ struct seen_rule {
     struct seen_tag *tags;                         /* of calls that were delivered */
     size_t tag_count, tag_cap;
     uint64_t tags_other; /* added or removed, past SEEING_TAGS_MAX */
-    char *key;
+    char *key;           /* account and name */
+    size_t key_len;
 };
 
 /* One that is shown; a call that keeps failing for the same reason is counted, not repeated. */
@@ -58,6 +60,7 @@ struct seen_failure {
 struct seeing {
     int64_t started_ms, started_wall_ms;
     struct map rules;
+    struct buf key;          /* of the rule that is looked for */
     struct seen_rule *other; /* where rules past the bound are counted; NULL: there are none */
     uint64_t overflowed;     /* names that were counted as SEEING_OTHER */
     struct histogram call_seconds, age_seconds;
@@ -99,7 +102,7 @@ const char *seeing_config(struct worker *worker);
 
 /* All rules, SEEING_OTHER last, by name; an array of COUNT, yours to xfree. */
 const struct seen_rule **seeing_rules(const struct seeing *seeing, size_t *ret_count);
-const struct seen_rule *seeing_rule(const struct seeing *seeing, const char *name,
+const struct seen_rule *seeing_rule(struct seeing *seeing, const char *name,
                                     const char *account); /* NULL: no call of it ended */
 
 #endif

@@ -349,7 +349,7 @@ add_tags(struct json_out *out, const struct seen_rule *seen)
 }
 
 static void
-add_rule(struct json_out *out, const struct worker *worker, size_t i)
+add_rule(struct json_out *out, struct worker *worker, size_t i)
 {
     static const uint64_t none[VERDICT_COUNT];
     const struct ruleset *rules = worker->config->rules;
@@ -380,7 +380,7 @@ add_rule(struct json_out *out, const struct worker *worker, size_t i)
 }
 
 static void
-add_rules(struct json_out *out, const struct worker *worker)
+add_rules(struct json_out *out, struct worker *worker)
 {
     size_t count = ruleset_rule_count(worker->config->rules);
 

@@ -29,7 +29,8 @@ pkglibs   = $(shell pkg-config --libs $(1))
 folder    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
 BASE     := $(call folder,base)
 PURE     := $(BASE) $(call folder,sendx) $(call folder,rules) $(call folder,delivery)
-WORKER   := $(PURE) $(call folder,config) $(call folder,edge) $(call folder,worker) $(call folder,cmd)
+PAGE     := $(BUILD)/src/worker/page.html.o
+WORKER   := $(PURE) $(call folder,config) $(call folder,edge) $(call folder,worker) $(PAGE) $(call folder,cmd)
 SANDBOX  := $(BASE) $(call folder,sandbox)
 
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -37,7 +38,7 @@ SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        lint docs bench bench-quick bench-parts demo-asan demo-valgrind clean
+        lint docs docs-metrics screenshots bench bench-quick bench-parts demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -55,6 +56,15 @@ $(BUILD)/%.o: %.c VERSION
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# A page as a C text: each line a string literal.
+$(BUILD)/%.html.c: %.html
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/[\\"]/\\&/g' -e 's/^/    "/' -e 's/$$/\\n"/' \
+	    -e '1i #include "worker/state.h"\n\nconst char worker_page[] =' -e '$$a ;' $< >$@
+
+$(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 # What a unit test needs beside the pure folders and the configuration.
 $(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
 $(BUILD)/unit/test_http: LIBS += libcurl
@@ -67,6 +77,7 @@ $(BUILD)/unit/test_kafka_read: LIBS += rdkafka
 $(BUILD)/unit/test_admin: $(BUILD)/src/edge/admin.o
 $(BUILD)/unit/test_admin: LIBS += libmicrohttpd
 $(BUILD)/unit/test_notify: $(BUILD)/src/edge/notify.o
+$(BUILD)/unit/test_seeing: $(BUILD)/src/worker/seeing.o
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store $(BUILD)/unit/test_fold: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_redrive_index: $(BUILD)/src/cmd/redrive_index.o
@@ -170,6 +181,15 @@ golden: all ## golden tests only: messages and outputs as they are kept in tests
 
 docs: all ## write the documents that are made from tables; golden says when that is due
 	@tests/golden/run --documents $(BUILD)
+
+docs-metrics: all ## write docs/metrics.md from a live scrape
+	@./deps test
+	@SENDX_UPDATE=1 build/venv/bin/python -m pytest -q tests/e2e/test_37_metrics_doc.py -c tests/e2e/pytest.ini
+
+screenshots: all ## pictures of the page into docs/images
+	@./deps test
+	@SENDX_SCREENSHOTS=$(CURDIR)/docs/images build/venv/bin/python -m pytest -q -k pictures tests/e2e/test_38_page.py \
+	    -c tests/e2e/pytest.ini
 
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)

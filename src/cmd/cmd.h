@@ -22,6 +22,8 @@ int cmd_test(int argc, char **argv);
 int cmd_call(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_redrive(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_manual(int argc, char **argv);

@@ -18,6 +18,12 @@ static int cmd_help(int argc, char **argv);
         "-c, --config FILE", "the configuration file" \
     }
 
+#define OPTION_URL                                                                             \
+    {                                                                                          \
+        "--url URL", "where it listens, such as http://127.0.0.1:9464; a token is taken from " \
+                     "the environment, SENDX_WORKER_TOKEN"                                     \
+    }
+
 /* One row for each command, in the order of the help. The help, the manual page and the completion
  * are made from it. */
 static const struct command commands[] = {
@@ -117,6 +123,18 @@ static const struct command commands[] = {
                  {"--until TIME", "letters written before TIME"},
                  {"--limit N", "the first N of them"},
                  {"--rate N", "at most N letters a second"}}},
+    {.name = "probe",
+     .arguments = "-c FILE | --url URL [--live]",
+     .doc = "ask a running worker whether it is ready; the exit status says so",
+     .run = cmd_probe,
+     .options = {OPTION_CONFIG, OPTION_URL, {"--live", "ask whether it is live instead"}}},
+    {.name = "top",
+     .arguments = "-c FILE | --url URL [--once]",
+     .doc = "show what a running worker does",
+     .run = cmd_top,
+     .options = {OPTION_CONFIG,
+                 OPTION_URL,
+                 {"--once", "print it once, for scripts; so it is where no terminal is"}}},
     {.name = "completion",
      .arguments = "bash",
      .doc = "print the completion of command lines for a shell",

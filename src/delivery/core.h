@@ -140,6 +140,13 @@ void *core_job_user(const struct core_job *job);        /* of its part; NULL whe
 int64_t core_job_offset(const struct core_job *job);
 size_t core_job_folded(const struct core_job *job); /* how many other calls go along with it */
 bool core_job_is_of(const struct core_job *job, const void *user); /* or one of those is */
+const struct event *core_job_record(const struct core_job *job);   /* NULL when that is gone */
+
+/* Tells LOOK of each call that ends if what is sent now is delivered: its own and those that go
+ * along, in their order, each with its event. Of none when more is to be sent for them. */
+void core_job_each(const struct core_job *job,
+                   void (*look)(void *arg, const struct call *call, const struct event *record),
+                   void *arg);
 
 /* What came back for a call. */
 struct settlement {
@@ -282,6 +289,39 @@ const char *event_wait_name(enum event_wait wait);
 
 /* The parts there are, by their users: writes at most CAP and returns how many there are. */
 size_t core_parts(const struct core *core, void **users, size_t cap);
+
+/* A part as it stands, for those who look on. */
+struct core_part_view {
+    int64_t next;               /* one past the highest offset taken */
+    int64_t watermark;          /* the first offset that is not finished, or NEXT */
+    int64_t oldest_offset;      /* of the first that has not ended, -1: none */
+    int64_t committed;          /* last stored, -1: none known */
+    const struct event *oldest; /* it, of a redriven one the original; borrowed, NULL: none */
+    int64_t bytes;
+    unsigned unmapped; /* events that may not become dead letters yet: it is not read on */
+    bool revoked;
+    bool doubted; /* it may be somebody else's by now, see core_doubt */
+    bool full;    /* it is not read on, since its progress has no more room */
+};
+
+void core_part_view(const struct core_part *part, struct core_part_view *ret);
+
+/* A call that failed and is not over: it is tried again, or may not become a dead letter yet.
+ * Everything is borrowed until core changes. */
+struct core_retry {
+    const struct call *call;
+    const struct event *record;
+    unsigned tries;
+    int64_t first_ms; /* of the first try */
+    int64_t due_ms;   /* CLOCK_NEVER: refused, it waits to become a dead letter */
+    enum verdict verdict;
+    int status;
+    const char *reason; /* of the last try, masked, cut short */
+};
+
+/* Writes the CAP that wait longest, the longest first, and how many there are in all. */
+size_t core_retries(const struct core *core, struct core_retry *retries, size_t cap,
+                    size_t *ret_all);
 
 const struct core_counts *core_part_counts(const struct core_part *part);
 void core_totals(const struct core *core, struct core_counts *ret); /* parts that are gone, too */

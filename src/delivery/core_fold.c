@@ -144,3 +144,20 @@ core_job_folded(const struct core_job *job)
     }
     return count;
 }
+
+void
+core_job_each(const struct core_job *job,
+              void (*look)(void *arg, const struct call *call, const struct event *record),
+              void *arg)
+{
+    if (job->create || !job->event || (job->fold && job->fold->identify && job->fold->track))
+        return;
+    look(arg, job->call, &job->event->record->event);
+    if (!job->fold)
+        return;
+    LIST_EACH(node, &job->fold->members) {
+        const struct core_job *member = CONTAINER_OF(node, struct core_job, state_node);
+
+        look(arg, member->call, &member->event->record->event);
+    }
+}

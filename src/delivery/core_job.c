@@ -210,3 +210,9 @@ core_job_offset(const struct core_job *job)
 {
     return job->event ? job->event->slot->place.offset : -1;
 }
+
+const struct event *
+core_job_record(const struct core_job *job)
+{
+    return job->event ? &job->event->record->event : NULL;
+}

@@ -184,6 +184,21 @@ settle_created(struct core *core, struct core_job *job, int64_t now)
     return SETTLED_CREATED;
 }
 
+/* Why it is tried again, for those who look on. A character that was cut loses its bytes. */
+static void
+note_failure(struct core_job *job, const struct settlement *settlement)
+{
+    const char *reason = settlement->reason ? settlement->reason : "";
+    size_t len = strnlen(reason, JOB_REASON_MAX - 1);
+
+    while (len && reason[len] && ((unsigned char)reason[len] & 0xc0) == 0x80)
+        len--;
+    memcpy(job->last_reason, reason, len);
+    job->last_reason[len] = '\0';
+    job->last_verdict = settlement->verdict;
+    job->last_status = settlement->status;
+}
+
 enum settled
 core_settle(struct core *core, struct core_job *job, const struct settlement *settlement,
             int64_t now)
@@ -198,6 +213,8 @@ core_settle(struct core *core, struct core_job *job, const struct settlement *se
     }
     job->attempts++;
     job->tries++;
+    if (verdict != VERDICT_DONE)
+        note_failure(job, settlement);
     switch (verdict) {
     case VERDICT_DONE:
         if (job->create)

@@ -1,9 +1,9 @@
 /*
  * The structs behind delivery/core, shared by its files only: core.c (accounts, time), core_job.c
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
- * reply does), core_slot.c (when an event counts as finished), core_fold.c
- * (calls that are sent as one), core_parts.c (partitions, hand-over,
- * commits), core_wait.c (what a partition waits for), core_check.c (gauges and invariants).
+ * reply does), core_slot.c (when an event counts as finished), core_fold.c (calls that are sent as
+ * one), core_parts.c (partitions, hand-over, commits), core_wait.c (what a partition waits for),
+ * core_view.c (for those who look on), core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
 #define DELIVERY_CORE_STATE_H
@@ -21,6 +21,7 @@
 
 enum {
     JOB_ENTRIES = 2,           /* a rename stands in two lanes */
+    JOB_REASON_MAX = 80,       /* what is kept of the reason why a call is tried again */
     CONTACT_KEY_MAX = 32 << 20 /* of an event's 8 MiB of calls; lowering can make a text longer */
 };
 
@@ -64,13 +65,16 @@ struct core_job {
     bool retrying, probe;         /* of the try in flight */
 
     struct core_failure failure; /* while refused */
-    int64_t seq;                 /* in the order of arrival */
-    struct list state_node;      /* in flight, refused, folded */
-    struct list tries_node;      /* ready or waiting: core_account.tries */
-    struct heap_node timer;      /* waiting: by time; ready: by seq */
-    struct list event_node;      /* core_event.jobs */
-    struct list todo_node;       /* while mark_stuck works */
-    uint64_t stuck_round;        /* the last mark_stuck that found it behind a refused call */
+    enum verdict last_verdict;   /* of the last try that failed */
+    int last_status;
+    char last_reason[JOB_REASON_MAX];
+    int64_t seq;            /* in the order of arrival */
+    struct list state_node; /* in flight, refused, folded */
+    struct list tries_node; /* ready or waiting: core_account.tries */
+    struct heap_node timer; /* waiting: by time; ready: by seq */
+    struct list event_node; /* core_event.jobs */
+    struct list todo_node;  /* while mark_stuck works */
+    uint64_t stuck_round;   /* the last mark_stuck that found it behind a refused call */
 };
 
 /* Where an event is on its way to the dead-letter topic. */
@@ -240,6 +244,9 @@ void core_event_admit_waiting(struct core *core, int64_t now);
 
 /* Frees the letters that are out and belong to nobody any more. */
 void core_event_forget_letters(struct core *core);
+
+/* core_wait.c. The first event that has not ended and is not left to another owner; or NULL. */
+const struct core_event *core_part_oldest(const struct core_part *part);
 
 /* core_parts.c. Whether the text of its progress leaves no room to read on. */
 bool core_part_is_full(const struct core_part *part);

@@ -19,9 +19,8 @@ wait_of_letter(enum letter_state letter)
     return letter == LETTER_UNMAPPED ? WAIT_PERMIT : WAIT_LETTER;
 }
 
-/* That is not left to another owner; or NULL. */
-static const struct core_event *
-first_event(const struct core_part *part)
+const struct core_event *
+core_part_oldest(const struct core_part *part)
 {
     LIST_EACH(node, &part->ledger.slots) {
         const struct core_slot *slot = CONTAINER_OF(node, struct core_slot, place.node);
@@ -35,7 +34,7 @@ first_event(const struct core_part *part)
 bool
 core_part_waits(const struct core_part *part, struct core_wait *ret)
 {
-    const struct core_event *event = first_event(part);
+    const struct core_event *event = core_part_oldest(part);
     enum event_wait on = WAIT_NOTHING;
 
     if (!event)

@@ -44,6 +44,7 @@ struct admin {
     struct list peers;
     size_t peer_count;
     size_t bodies_len;
+    bool ended; /* a connection, in the last step: who waits for its place is let in by the next */
 };
 
 struct reply {
@@ -52,6 +53,12 @@ struct reply {
     const char *content_type;
     struct buf body;
 };
+
+/* The page brings all it needs and asks nobody but us. */
+static const char page_policy[] =
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
 
 /* --- answers --- */
 
@@ -64,13 +71,41 @@ say(struct reply *reply, unsigned status, const char *text)
     buf_add_char(&reply->body, '\n');
 }
 
+/* A long answer that is not read is kept: there must not be too many. */
+static bool
+has_room(const struct admin *admin, struct reply *reply)
+{
+    if (admin->bodies_len <= BODIES_MAX - BODY_MAX)
+        return true;
+    say(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many answers are being read at this moment.");
+    return false;
+}
+
+static void
+answer_status(struct admin *admin, struct reply *reply)
+{
+    if (!has_room(admin, reply))
+        return;
+    reply->content_type = "application/json";
+    admin->ops->status(admin->arg, &reply->body);
+}
+
+static void
+answer_root(struct admin *admin, struct reply *reply)
+{
+    if (!has_room(admin, reply))
+        return;
+    reply->content_type = "text/html; charset=utf-8";
+    reply->header = "Content-Security-Policy";
+    reply->header_value = page_policy;
+    buf_add_text(&reply->body, admin->ops->page);
+}
+
 static void
 answer_metrics(struct admin *admin, struct reply *reply)
 {
-    if (admin->bodies_len > BODIES_MAX - BODY_MAX) {
-        say(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many answers are being read at this moment.");
+    if (!has_room(admin, reply))
         return;
-    }
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     admin->ops->metrics(admin->arg, &reply->body);
 }
@@ -96,11 +131,24 @@ answer_ready(struct admin *admin, struct reply *reply)
 static const struct page {
     const char *path;
     void (*answer)(struct admin *admin, struct reply *reply);
+    bool is_open; /* without a token */
 } pages[] = {
-    {"/metrics", answer_metrics},
-    {"/livez", answer_live},
-    {"/readyz", answer_ready},
+    {"/", answer_root, true},
+    {"/status.json", answer_status, false},
+    {"/metrics", answer_metrics, false},
+    {"/livez", answer_live, false},
+    {"/readyz", answer_ready, false},
 };
+
+static bool
+is_open_page(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        if (strcmp(path, pages[i].path) == 0)
+            return pages[i].is_open;
+    }
+    return false;
+}
 
 static void
 answer_page(struct admin *admin, const char *path, struct reply *reply)
@@ -154,7 +202,7 @@ static void
 answer(struct admin *admin, struct MHD_Connection *connection, const char *path, const char *method,
        struct reply *reply)
 {
-    if (!is_allowed(admin, connection)) {
+    if (!is_open_page(path) && !is_allowed(admin, connection)) {
         reply->header = MHD_HTTP_HEADER_WWW_AUTHENTICATE;
         reply->header_value = "Bearer";
         say(reply, MHD_HTTP_UNAUTHORIZED, "This needs the header Authorization: Bearer TOKEN.");
@@ -186,6 +234,7 @@ send_reply(struct admin *admin, struct MHD_Connection *connection, struct reply 
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (reply->header)
         (void)MHD_add_response_header(response, reply->header, reply->header_value);
     result = MHD_queue_response(connection, reply->status, response);
@@ -240,6 +289,7 @@ on_connection(void *arg, struct MHD_Connection *connection, void **context,
     } else {
         list_remove(&peer->link);
         admin->peer_count--;
+        admin->ended = true;
         admin->bodies_len -= peer->body_len;
         xfree(peer);
         peer = NULL;
@@ -434,6 +484,8 @@ admin_deadline(const struct admin *admin, int64_t now)
     int64_t due_ms = oldest ? cut_ms(admin, oldest) : CLOCK_NEVER;
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
+    if (admin->ended)
+        return now;
     if (MHD_get_timeout(admin->daemon, &timeout_ms) == MHD_YES)
         due_ms = clock_earlier(due_ms, now + (int64_t)timeout_ms);
     return due_ms;
@@ -443,5 +495,6 @@ void
 admin_step(struct admin *admin)
 {
     cut_late(admin, clock_now_ms());
+    admin->ended = false;
     (void)MHD_run(admin->daemon);
 }

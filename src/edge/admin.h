@@ -19,8 +19,11 @@ struct admin;
 
 struct admin_ops {
     void (*metrics)(void *arg, struct buf *text);   /* Prometheus text format 0.0.4 */
+    void (*status)(void *arg, struct buf *text);    /* JSON */
     bool (*is_live)(void *arg, struct buf *reason); /* with the reason in words */
     bool (*is_ready)(void *arg, struct buf *reason);
+    const char *page; /* HTML: shows the status. It holds nothing of the worker, so that no token is
+                         asked for it: it asks for the token itself */
 };
 
 /* NULL and ERR when it cannot listen. CONFIG->listen "" means no endpoint: do not call it then. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -25,8 +26,11 @@ struct request {
     struct http_account *account;
     CURL *easy;
     void *token;
-    struct buf body;  /* what is sent; curl reads it in place */
-    struct buf reply; /* what came back */
+    struct buf body; /* what is sent; curl reads it in place */
+    char trace[sizeof("traceparent: ") + TRACEPARENT_LEN];
+    struct curl_slist trace_header; /* TRACE, and behind it the account's headers */
+    bool traced;                    /* curl was given trace_header */
+    struct buf reply;               /* what came back */
     bool reply_cut, repeated;
     enum reply_failure failure; /* of an ended one */
     char detail[CURL_ERROR_SIZE];
@@ -398,6 +402,23 @@ end_request(struct http *http, struct request *request, enum reply_failure failu
     http->due_ms = 0;
 }
 
+/* curl borrows the list: the request's own header stands before those that all requests share. */
+static void
+set_trace(struct request *request, const struct traceparent *trace)
+{
+    bool traced = trace->text[0] != '\0';
+
+    if (traced)
+        snprintf(request->trace, sizeof(request->trace), "traceparent: %s", trace->text);
+    if (traced == request->traced)
+        return;
+    request->trace_header =
+        (struct curl_slist){.data = request->trace, .next = request->account->headers};
+    request->traced = traced;
+    curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER,
+                     traced ? &request->trace_header : request->account->headers);
+}
+
 void
 http_start(struct http_account *account, const struct wire_request *wire, void *token)
 {
@@ -411,6 +432,7 @@ http_start(struct http_account *account, const struct wire_request *wire, void *
     request->token = token;
     request->reply_cut = request->repeated = false;
     request->detail[0] = '\0';
+    set_trace(request, &wire->trace);
     buf_add(&request->body, buf_text(&wire->body), wire->body.len);
     assert(!buf_toobig(&request->body));
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);

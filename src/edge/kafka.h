@@ -141,6 +141,10 @@ bool kafka_doubts_topics(struct kafka *kafka);
 /* Why the group does not let us in, by name, or NULL. */
 const char *kafka_trouble(const struct kafka *kafka);
 
+/* Asks where the partitions that are read end. Blocks, as a rule for a few milliseconds, at most
+ * for a tenth of a second. -1: the ends stay as they were known. */
+int kafka_find_ends(struct kafka *kafka, struct err *err) MUSTCHECK;
+
 const char *kafka_part_topic(const struct kafka_part *part);
 int32_t kafka_part_number(const struct kafka_part *part);
 /* Why nothing comes from PART, by name, or NULL: "out_of_range" (until it is assigned anew),
@@ -151,6 +155,7 @@ int64_t kafka_part_committed(const struct kafka_part *part); /* the group's, -1:
 
 /* What was committed with it; not NUL-terminated, NULL where there is none. */
 const char *kafka_part_metadata(const struct kafka_part *part, size_t *ret_len);
+int64_t kafka_part_end(const struct kafka_part *part); /* by kafka_find_ends, -1: not yet */
 void kafka_part_set_user(struct kafka_part *part, void *user);
 void *kafka_part_user(const struct kafka_part *part);
 

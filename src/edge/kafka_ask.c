@@ -12,6 +12,7 @@ enum {
     TOPIC_TIMEOUT_MS = 1000,
     COMMITTED_TIMEOUT_MS = 5000,
     OFFSETS_TIMEOUT_MS = 2000,
+    ENDS_TIMEOUT_MS = 100, /* nobody's work waits for these */
     EVENTS_PER_STEP = 100
 };
 
@@ -229,8 +230,8 @@ kafka_ask_step(struct kafka_ask *ask, int64_t now, kafka_ask_answer *answer, voi
 /* The first offset not before AT, which is a time or a logical offset. Negative where there is
  * none. */
 static int
-offsets_at(struct kafka_ask *ask, int64_t at, rd_kafka_topic_partition_list_t *partitions,
-           struct err *err)
+offsets_at(struct kafka_ask *ask, int64_t at, int timeout_ms,
+           rd_kafka_topic_partition_list_t *partitions, struct err *err)
 {
     rd_kafka_resp_err_t error;
 
@@ -238,7 +239,7 @@ offsets_at(struct kafka_ask *ask, int64_t at, rd_kafka_topic_partition_list_t *p
         partitions->elems[i].offset = at;
         partitions->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    error = rd_kafka_offsets_for_times(ask->rk, partitions, OFFSETS_TIMEOUT_MS);
+    error = rd_kafka_offsets_for_times(ask->rk, partitions, timeout_ms);
     for (int i = 0; !error && i < partitions->cnt; i++)
         error = partitions->elems[i].err;
     return error ? err_set(err, "%s", rd_kafka_err2str(error)) : 0;
@@ -256,7 +257,7 @@ fill_with_ends(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partition
             rd_kafka_topic_partition_list_add(late, partitions->elems[i].topic,
                                               partitions->elems[i].partition);
     if (late->cnt > 0)
-        result = offsets_at(ask, RD_KAFKA_OFFSET_END, late, err);
+        result = offsets_at(ask, RD_KAFKA_OFFSET_END, OFFSETS_TIMEOUT_MS, late, err);
     for (int i = 0; i < late->cnt; i++)
         rd_kafka_topic_partition_list_set_offset(partitions, late->elems[i].topic,
                                                  late->elems[i].partition, late->elems[i].offset);
@@ -308,7 +309,7 @@ find_starts(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
 
     if (start == KAFKA_START_EARLIEST)
         at = RD_KAFKA_OFFSET_BEGINNING;
-    if (partitions->cnt && offsets_at(ask, at, partitions, err) < 0)
+    if (partitions->cnt && offsets_at(ask, at, OFFSETS_TIMEOUT_MS, partitions, err) < 0)
         return -1;
     return start == KAFKA_START_TIME ? fill_with_ends(ask, partitions, err) : 0;
 }
@@ -335,4 +336,10 @@ kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
             result = err_set(err, "partition %d of %s has no leader now",
                              partitions->elems[i].partition, partitions->elems[i].topic);
     return result;
+}
+
+int
+kafka_ask_ends(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partitions, struct err *err)
+{
+    return offsets_at(ask, RD_KAFKA_OFFSET_END, ENDS_TIMEOUT_MS, partitions, err);
 }

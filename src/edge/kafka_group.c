@@ -613,3 +613,29 @@ kafka_release(struct kafka *kafka)
     else
         assign_known(kafka);
 }
+
+/* ---- for those who look on ---- */
+
+int
+kafka_find_ends(struct kafka *kafka, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *partitions =
+        rd_kafka_topic_partition_list_new((int)kafka->part_count);
+    int result = 0;
+
+    /* One that nobody answers for would take the answer for the others away. */
+    LIST_EACH(node, &kafka->reading) {
+        if (part_of(node)->stopped || !part_of(node)->trouble)
+            add_to(partitions, part_of(node));
+    }
+    if (partitions->cnt > 0)
+        result = kafka_ask_ends(kafka->ask, partitions, err);
+    for (int i = 0; i < partitions->cnt; i++) {
+        const rd_kafka_topic_partition_t *from = &partitions->elems[i];
+
+        if (result == 0 && from->offset >= 0)
+            find(&kafka->reading, from->topic, from->partition)->end = from->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(partitions);
+    return result;
+}

@@ -11,7 +11,7 @@ kafka_part_new(const char *topic, int32_t number)
     list_init(&part->node);
     part->topic = xstrdup(topic);
     part->number = number;
-    part->offset = part->committed = KAFKA_NO_OFFSET;
+    part->offset = part->committed = part->end = KAFKA_NO_OFFSET;
     return part;
 }
 
@@ -167,6 +167,12 @@ int64_t
 kafka_part_committed(const struct kafka_part *part)
 {
     return part->committed;
+}
+
+int64_t
+kafka_part_end(const struct kafka_part *part)
+{
+    return part->end;
 }
 
 void

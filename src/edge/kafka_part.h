@@ -31,6 +31,7 @@ struct kafka_part {
     rd_kafka_message_t *head; /* the next record, or NULL */
     int64_t head_ms;          /* its timestamp, or EVENT_NO_TIME */
     int64_t next;             /* offsets below were handed over already */
+    int64_t end;              /* of the partition when last asked, or KAFKA_NO_OFFSET */
     bool dry;                 /* the queue was empty when last looked at */
     bool stopped;             /* not read any more */
     bool unanswered;          /* it could not be said what is committed */

@@ -485,6 +485,16 @@ ask_when(struct renderer *renderer, const struct rule *rule)
     return holds ? RULE_MATCHED : RULE_NOT_MATCHED;
 }
 
+/* One element of an event is enough. */
+static void
+look(struct renderer *renderer)
+{
+    if (!renderer->sentinel)
+        return;
+    sentinel_look(renderer->sentinel, &renderer->eval);
+    renderer->sentinel = NULL;
+}
+
 /* The rule on the event, or on one element. */
 static enum rule_result
 apply_once(struct renderer *renderer, const struct rule *rule)
@@ -497,8 +507,10 @@ apply_once(struct renderer *renderer, const struct rule *rule)
         trace_element_start(renderer->trace);
     if (rule->when)
         result = ask_when(renderer, rule);
-    if (result == RULE_MATCHED)
+    if (result == RULE_MATCHED) {
+        look(renderer);
         result = render(renderer, rule);
+    }
     if (renderer->trace)
         trace_element_done(renderer->trace, result);
     return result;

@@ -5,6 +5,7 @@
 #ifndef RULES_RULE_H
 #define RULES_RULE_H
 
+#include "rules/sentinel.h"
 #include "rules/template.h"
 #include "sendx/call.h"
 
@@ -57,7 +58,8 @@ struct renderer {
     size_t call_bytes;
     char *reason; /* borrowed: where the reason of a failure goes */
     size_t reason_size;
-    struct trace *trace; /* borrowed: who is told what happens; NULL: nobody */
+    struct trace *trace;       /* borrowed: who is told what happens; NULL: nobody */
+    struct sentinel *sentinel; /* borrowed: looks at the next match; NULL: nobody does */
 };
 
 void renderer_init(struct renderer *renderer, uint64_t seed);

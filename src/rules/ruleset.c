@@ -33,6 +33,7 @@ struct ruleset {
     struct code code;
     struct table_set tables;
     struct rule *rules;
+    struct sentinel *sentinels; /* of each rule */
     size_t rule_count;
     struct topic *topics;
     size_t topic_count, topic_cap;
@@ -216,6 +217,15 @@ compile(struct ruleset *rules, const struct spec_ruleset *spec, struct diag *dia
     check_names(spec, diag);
 }
 
+static void
+watch(struct ruleset *rules)
+{
+    rules->sentinels =
+        arena_alloc(&rules->code.arena, rules->rule_count * sizeof(rules->sentinels[0]));
+    for (size_t i = 0; i < rules->rule_count; i++)
+        sentinel_init(&rules->sentinels[i], &rules->rules[i], &rules->code.arena);
+}
+
 struct ruleset *
 ruleset_new(const struct spec_ruleset *spec, struct diag *diag)
 {
@@ -229,8 +239,10 @@ ruleset_new(const struct spec_ruleset *spec, struct diag *diag)
     renderer_init(&rules->renderer, seed);
     rules->hash = spec_hash(spec);
     compile(rules, spec, diag);
-    if (diag->errors == errors)
+    if (diag->errors == errors) {
+        watch(rules);
         return rules;
+    }
     ruleset_free(rules);
     return NULL;
 }
@@ -328,6 +340,53 @@ ruleset_tables(const struct ruleset *rules)
     return &rules->tables;
 }
 
+unsigned
+ruleset_rule_account(const struct ruleset *rules, size_t i)
+{
+    return rules->rules[i].account;
+}
+
+bool
+ruleset_rule_is_enabled(const struct ruleset *rules, size_t i)
+{
+    return rules->rules[i].enabled;
+}
+
+const char *
+ruleset_rule_topic(const struct ruleset *rules, size_t i, size_t j)
+{
+    const struct rule *rule = &rules->rules[i];
+
+    return j < rule->topic_count ? rules->topics[rule->topics[j]].name : NULL;
+}
+
+const struct sentinel *
+ruleset_rule_sentinel(const struct ruleset *rules, size_t i)
+{
+    return &rules->sentinels[i];
+}
+
+void
+ruleset_continue(struct ruleset *rules, const struct ruleset *old)
+{
+    struct seen_name *seen = xcalloc(old->rule_count + 1, sizeof(*seen));
+    struct map names;
+
+    map_init(&names, 0);
+    for (size_t i = 0; i < old->rule_count; i++)
+        map_add(&names, &seen[i].node, old->rules[i].name, strlen(old->rules[i].name));
+    for (size_t i = 0; i < rules->rule_count; i++) {
+        const char *name = rules->rules[i].name;
+        struct map_node *node = map_find(&names, name, strlen(name));
+
+        if (node)
+            sentinel_continue(&rules->sentinels[i],
+                              &old->sentinels[CONTAINER_OF(node, struct seen_name, node) - seen]);
+    }
+    map_fini(&names);
+    xfree(seen);
+}
+
 /* Mapping */
 
 void
@@ -369,6 +428,19 @@ try_rule(struct renderer *renderer, const struct rule *rule, bool too_old)
     return result;
 }
 
+static void
+count_result(struct sentinel *sentinel, enum rule_result result)
+{
+    if (rule_result_is_match(result))
+        sentinel->matched++;
+    else if (result == RULE_FAILED)
+        sentinel->failed++;
+    else if (result == RULE_TOO_OLD)
+        sentinel->too_old++;
+    else
+        sentinel->not_matched++;
+}
+
 static enum map_outcome
 apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, uint64_t *ret_old)
 {
@@ -378,9 +450,15 @@ apply_rules(struct ruleset *rules, const struct event *event, int64_t wall_ms, u
 
     for (size_t i = 0; i < met->count; i++) {
         const struct rule *rule = met->rules[i];
+        struct sentinel *sentinel = &rules->sentinels[rule - rules->rules];
         bool too_old = is_too_old(rule, event, wall_ms);
-        enum rule_result result = try_rule(&rules->renderer, rule, too_old);
+        enum rule_result result;
 
+        /* What the sentinel reads is not what the rule reads, so it rests while somebody watches.
+         */
+        rules->renderer.sentinel = !trace && sentinel_is_due(sentinel, wall_ms) ? sentinel : NULL;
+        result = try_rule(&rules->renderer, rule, too_old);
+        count_result(sentinel, result);
         *ret_old += too_old;
         if (result == RULE_FAILED)
             return MAP_NOT_RENDERED;

@@ -1,12 +1,14 @@
 /*
  * Compiled rules: an event in, calls out. Immutable after ruleset_new but for a cache of which
- * rules a topic meets. Owns everything compiled. Pure: no I/O, no clock, no globals; evaluation
- * never fails, recurses without bound or runs long, whatever an event holds.
+ * rules a topic meets, and for what the rules have met (rules/sentinel). Owns everything compiled.
+ * Pure: no I/O, no clock, no globals; evaluation never fails, recurses without bound or runs long,
+ * whatever an event holds.
  */
 #ifndef RULES_RULESET_H
 #define RULES_RULESET_H
 
 #include "rules/event.h"
+#include "rules/sentinel.h"
 #include "rules/spec.h"
 #include "sendx/call.h"
 
@@ -39,6 +41,18 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
+unsigned ruleset_rule_account(const struct ruleset *rules, size_t i); /* its index */
+bool ruleset_rule_is_enabled(const struct ruleset *rules, size_t i);
+
+/* The J-th of its topics as it wrote them; NULL past the last. */
+const char *ruleset_rule_topic(const struct ruleset *rules, size_t i, size_t j);
+
+/* Counts on where rules of the same name in OLD, which RULES take the place of, have got to. Their
+ * paths begin anew. */
+void ruleset_continue(struct ruleset *rules, const struct ruleset *old);
+
+/* What it has met since ruleset_new, or longer. */
+const struct sentinel *ruleset_rule_sentinel(const struct ruleset *rules, size_t i);
 
 /* For those who explain: the rules in written order, one behind the other, and the tables. */
 const struct rule *ruleset_rules(const struct ruleset *rules);

@@ -17,6 +17,7 @@ wire_request_init(struct wire_request *request)
 {
     buf_init(&request->url, URL_MAX);
     buf_init(&request->body, BODY_MAX);
+    request->trace = (struct traceparent){0};
 }
 
 void
@@ -52,6 +53,7 @@ wire_write(struct wire_request *request, const struct account *account, const st
 
     empty(url);
     empty(&request->body);
+    request->trace.text[0] = request->trace.id[0] = '\0';
     buf_add_text(url, account->base_url);
     buf_add_text(url, "/contact/");
     buf_add_text(url, call_kind_name(call->kind));

@@ -8,10 +8,12 @@
 #include "base/buf.h"
 #include "sendx/account.h"
 #include "sendx/call.h"
+#include "sendx/traceparent.h"
 
 struct wire_request {
     struct buf url;
     struct buf body;
+    struct traceparent trace; /* goes along as a header; wire_write clears it */
 };
 
 /* Fills REQUEST, whose memory is reused between calls. */

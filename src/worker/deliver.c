@@ -23,7 +23,17 @@ refuse_event(struct worker *worker, struct core_event *event, const struct event
 {
     bool stored = core_refuse(worker->core, event, worker->mapping.reason, worker->now);
     int64_t kept_back = 0;
+    struct traceparent trace;
 
+    seeing_trace(record, &trace);
+    seeing_failure(&worker->seeing, &(struct failure_line){.what = stored ? "dead_letter" : "held",
+                                                           .rule = "",
+                                                           .reason = worker->mapping.reason,
+                                                           .class = "mapping",
+                                                           .topic = record->topic,
+                                                           .partition = record->partition,
+                                                           .offset = record->offset,
+                                                           .trace_id = trace.id});
     if (stored && !log_limit_pass(&worker->unmapped_lines, worker->now, &kept_back))
         return;
     log_write(stored ? LOG_WARNING : LOG_ERROR, stored ? "event.refused" : "event.held",
@@ -31,6 +41,7 @@ refuse_event(struct worker *worker, struct core_event *event, const struct event
                                    log_int("partition", record->partition),
                                    log_int("offset", record->offset),
                                    log_text("reason", worker->mapping.reason),
+                                   log_text("trace_id", *trace.id ? trace.id : NULL),
                                    log_int("kept_back", kept_back),
                                    log_text("effect", stored ? "it becomes a dead letter"
                                                              : "the partition is not read further"),
@@ -181,6 +192,7 @@ worker_send(struct worker *worker)
             .worker = worker, .job = job, .config = worker->config, .account = call->account};
         list_push_back(&worker->flights, &flight->node);
         wire_write(&worker->request, &worker->config->accounts[call->account], call);
+        seeing_trace(core_job_record(job), &worker->request.trace);
         http_start(worker->http_accounts[call->account], &worker->request, flight);
     }
 }
@@ -199,21 +211,58 @@ worker_abort_flights(struct worker *worker, const struct kafka_part *part)
 /* What the log says of a call, copied: it is gone when it is known what became of it. */
 struct call_line {
     enum call_kind kind;
-    char rule[128], contact[256];
+    char rule[128], contact[256], topic[256];
     const char *account;
-    int64_t tries;
+    int64_t tries, offset;
+    int32_t partition;
+    struct traceparent trace;
 };
 
 static void
 note_call(const struct worker *worker, const struct core_job *job, struct call_line *line)
 {
     const struct call *call = core_job_call(job);
+    const struct event *record = core_job_record(job);
 
     line->kind = call->kind;
     snprintf(line->rule, sizeof(line->rule), "%s", call->rule);
     snprintf(line->contact, sizeof(line->contact), "%s", call_email(call));
     line->account = worker->config->accounts[call->account].name;
     line->tries = core_job_attempts(job) + 1;
+    line->offset = core_job_offset(job);
+    line->partition = record ? record->partition : 0;
+    snprintf(line->topic, sizeof(line->topic), "%s", record ? record->topic : "");
+    seeing_trace(record, &line->trace);
+}
+
+/* The trace that a line belongs to, left out where there is none. */
+static struct log_field
+log_trace(const struct traceparent *trace)
+{
+    return log_text("trace_id", *trace->id ? trace->id : NULL);
+}
+
+static void
+show_failure(struct worker *worker, const struct call_line *line,
+             const struct settlement *settlement, enum settled settled)
+{
+    static const char *const names[SETTLED_COUNT] = {
+        [SETTLED_FAILED] = "dead_letter", [SETTLED_REFUSED] = "held", [SETTLED_WAITING] = "retry"};
+
+    if (!names[settled])
+        return;
+    seeing_failure(&worker->seeing,
+                   &(struct failure_line){.what = names[settled],
+                                          .rule = line->rule,
+                                          .contact = line->contact,
+                                          .reason = settlement->reason,
+                                          .call = call_kind_name(line->kind),
+                                          .class = verdict_name(settlement->verdict),
+                                          .topic = line->topic,
+                                          .trace_id = line->trace.id,
+                                          .status = settlement->status,
+                                          .partition = line->partition,
+                                          .offset = line->offset});
 }
 
 static void
@@ -243,6 +292,7 @@ log_failure(struct worker *worker, const struct call_line *line,
                                    log_int("status", settlement->status),
                                    log_text("reason", settlement->reason),
                                    log_int("try", line->tries),
+                                   log_trace(&line->trace),
                                    log_int("kept_back", kept_back),
                                    log_text("effect", lines[settled].effect),
                                    {0}});
@@ -254,7 +304,8 @@ log_done(const struct call_line *line, const struct reply *reply)
     log_debug("call.done", log_text("call", call_kind_name(line->kind)),
               log_text("rule", line->rule), log_text("account", line->account),
               log_contact("contact", line->contact), log_int("status", reply->status),
-              log_int("ms", reply->elapsed_ms), log_int("try", line->tries));
+              log_int("ms", reply->elapsed_ms), log_int("try", line->tries),
+              log_trace(&line->trace));
 }
 
 static bool
@@ -293,13 +344,17 @@ flight_done(void *arg, void *token, const struct reply *reply)
     if (settlement.verdict != VERDICT_DONE)
         verdict_describe(reply, flight->config->accounts[flight->account].api_key, &reason);
     settlement.reason = buf_text(&reason);
+    if (reply->failure != REPLY_ABORTED)
+        seeing_call(worker, flight->job, settlement.verdict, reply->elapsed_ms);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
     worker->counts.verdicts[settlement.verdict]++;
     worker->counts.settled[settled]++;
     if (settlement.verdict == VERDICT_DONE && log_level() <= LOG_DEBUG)
         log_done(&line, reply);
-    else if (settlement.verdict != VERDICT_DONE && reply->failure != REPLY_ABORTED)
+    else if (settlement.verdict != VERDICT_DONE && reply->failure != REPLY_ABORTED) {
+        show_failure(worker, &line, &settlement, settled);
         log_failure(worker, &line, &settlement, settled);
+    }
     buf_fini(&reason);
     list_remove(&flight->node);
     xfree(flight);

@@ -12,13 +12,16 @@ log_letter_failed(struct worker *worker, const struct event *record, const char 
                   bool too_large)
 {
     int64_t kept_back = 0;
+    struct traceparent trace;
 
     worker->counts.letters_failed++;
     if (!log_limit_pass(&worker->letter_lines, worker->now, &kept_back))
         return;
+    seeing_trace(record, &trace);
     log_error("dead_letter.failed", log_text("topic", record->topic),
               log_int("partition", record->partition), log_int("offset", record->offset),
-              log_text("reason", error), log_int("kept_back", kept_back),
+              log_text("reason", error), log_text("trace_id", *trace.id ? trace.id : NULL),
+              log_int("kept_back", kept_back),
               log_text("effect", too_large
                                      ? "its offset waits: raise max.message.bytes of the topic"
                                      : "its offset waits; tried again with back-off"));
@@ -79,9 +82,13 @@ letter_done(void *arg, void *token, const char *error, bool too_large)
     if (error) {
         log_letter_failed(worker, record, error, too_large);
     } else {
+        struct traceparent trace;
+
+        seeing_trace(record, &trace);
         worker->counts.letters_stored++;
         log_info("dead_letter.stored", log_text("topic", record->topic),
-                 log_int("partition", record->partition), log_int("offset", record->offset));
+                 log_int("partition", record->partition), log_int("offset", record->offset),
+                 log_text("trace_id", *trace.id ? trace.id : NULL));
     }
     core_letter_done(worker->core, token,
                      !error      ? LETTER_STORED

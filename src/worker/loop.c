@@ -106,6 +106,7 @@ worker_open(struct worker *worker, const char *file, const struct config *config
 
     *worker = (struct worker){.file = file, .config = config, .now = clock_now_ms()};
     list_init(&worker->flights);
+    seeing_init(&worker->seeing, worker->now);
     mapping_init(&worker->mapping);
     wire_request_init(&worker->request);
     worker->core = core_new(&limits, seed);
@@ -139,6 +140,7 @@ worker_close(struct worker *worker)
         xfree(CONTAINER_OF(node, struct flight, node));
     }
     core_free(worker->core);
+    seeing_fini(&worker->seeing);
     mapping_fini(&worker->mapping);
     wire_request_fini(&worker->request);
     xfree(worker->revocation.parts);
@@ -233,6 +235,7 @@ loop(struct worker *worker)
         worker_watch_topics(worker);
         worker_watch_progress(worker);
         worker_supervisor_step(worker);
+        seeing_step(worker);
         if (worker->phase != PHASE_DONE)
             wait_for_work(worker, fds, more);
     }

@@ -1,30 +1,26 @@
-#include <string.h>
+#include "worker/metrics.h"
 
-#include "base/buf.h"
-#include "base/xalloc.h"
+#include "base/clock.h"
 #include "worker/state.h"
 
-/* Prometheus text format 0.0.4. */
+enum { TOPICS_MAX = 1000 /* series of one family */ };
 
 static void
 add_help(struct buf *text, const char *name, const char *type, const char *help)
 {
-    buf_printf(text, "# HELP sendx_worker_%s %s\n# TYPE sendx_worker_%s %s\n", name, help, name,
-               type);
+    prom_out_family(&(struct prom_out){.buf = text}, name, type, help);
 }
 
 static void
 add_value(struct buf *text, const char *name, double value)
 {
-    buf_printf(text, "sendx_worker_%s %.17g\n", name, value);
+    prom_out_real(&(struct prom_out){.buf = text, .name = name}, value, NULL);
 }
 
 static void
 add_labelled(struct buf *text, const char *name, const char *label, const char *of, double value)
 {
-    buf_printf(text, "sendx_worker_%s{%s=", name, label);
-    buf_add_json(text, of, strlen(of));
-    buf_printf(text, "} %.17g\n", value);
+    prom_out_real(&(struct prom_out){.buf = text, .name = name}, value, label, of, NULL);
 }
 
 static void
@@ -114,12 +110,9 @@ add_holds(struct worker *worker, struct buf *text)
         enum gate_reason reason = gate_reason(core_gate(worker->core, i), worker->now);
 
         for (int r = GATE_OPEN + 1; r < GATE_REASON_COUNT; r++) {
-            const char *account = worker->config->accounts[i].name;
-
-            buf_add_text(text, "sendx_worker_account_held{account=");
-            buf_add_json(text, account, strlen(account));
-            buf_printf(text, ",reason=\"%s\"} %d\n", gate_reason_name((enum gate_reason)r),
-                       reason == (enum gate_reason)r);
+            prom_out_int(&(struct prom_out){.buf = text, .name = "account_held"},
+                         reason == (enum gate_reason)r, "account", worker->config->accounts[i].name,
+                         "reason", gate_reason_name((enum gate_reason)r), NULL);
         }
     }
     add_help(text, "dead_letters_held", "gauge", "Why dead letters wait; 1 is in force.");
@@ -128,65 +121,50 @@ add_holds(struct worker *worker, struct buf *text)
                      letters == (enum letter_hold)r);
 }
 
+static double
+in_flight_limit(struct worker *worker, unsigned i)
+{
+    return gate_limit(core_gate(worker->core, i));
+}
+
+static double
+rate_limit(struct worker *worker, unsigned i)
+{
+    return core_gate(worker->core, i)->limits.rate;
+}
+
+static double
+in_flight(struct worker *worker, unsigned i)
+{
+    return core_gate(worker->core, i)->in_flight;
+}
+
+static double
+held_seconds(struct worker *worker, unsigned i)
+{
+    return (double)gate_held_ms(core_gate(worker->core, i), worker->now) / 1000;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    double (*value)(struct worker *worker, unsigned account);
+} gates[] = {
+    {"account_in_flight_limit", "gauge", "Calls in flight that are allowed now.", in_flight_limit},
+    {"account_calls_in_flight", "gauge", "Calls in flight.", in_flight},
+    {"account_rate_limit", "gauge", "This process's share, calls/s; 0: unlimited.", rate_limit},
+    {"account_held_seconds_total", "counter", "Time under any hold, Retry-After included.",
+     held_seconds},
+};
+
 static void
 add_gates(struct worker *worker, struct buf *text)
 {
-    add_help(text, "account_in_flight_limit", "gauge", "Calls in flight that are allowed now.");
-    for (unsigned i = 0; i < worker->config->account_count; i++)
-        add_labelled(text, "account_in_flight_limit", "account", worker->config->accounts[i].name,
-                     gate_limit(core_gate(worker->core, i)));
-    add_help(text, "account_rate_limit", "gauge", "This process's share, calls/s; 0: unlimited.");
-    for (unsigned i = 0; i < worker->config->account_count; i++)
-        add_labelled(text, "account_rate_limit", "account", worker->config->accounts[i].name,
-                     core_gate(worker->core, i)->limits.rate);
-}
-
-static void
-add_trouble(struct buf *text, const char *name, const char *topic, int32_t partition,
-            const char *reason)
-{
-    buf_printf(text, "sendx_worker_%s{topic=", name);
-    buf_add_json(text, topic, strlen(topic));
-    if (partition >= 0)
-        buf_printf(text, ",partition=\"%d\"", (int)partition);
-    buf_printf(text, ",reason=\"%s\"} 1\n", reason);
-}
-
-static void
-add_progress(const struct worker *worker, struct buf *text)
-{
-    add_help(text, "stalled", "gauge",
-             "1: events wait, nothing moves, and nothing gives a reason; /livez fails.");
-    add_value(text, "stalled", worker->stall.stalled);
-    add_help(text, "paused", "gauge", "1: events wait, and why.");
-    if (worker->stall.reason)
-        add_labelled(text, "paused", "reason", worker->stall.reason, 1);
-}
-
-/* Only what is in trouble has a series. */
-static void
-add_troubles(const struct worker *worker, struct buf *text)
-{
-    size_t count = core_parts(worker->core, NULL, 0);
-    void **parts = xcalloc(count, sizeof(*parts));
-
-    core_parts(worker->core, parts, count);
-    add_help(text, "partition_stopped", "gauge", "1: nothing is read of it, and why.");
-    for (size_t i = 0; i < count; i++) {
-        if (kafka_part_trouble(parts[i]))
-            add_trouble(text, "partition_stopped", kafka_part_topic(parts[i]),
-                        kafka_part_number(parts[i]), kafka_part_trouble(parts[i]));
+    for (size_t g = 0; g < ARRAY_LEN(gates); g++) {
+        add_help(text, gates[g].name, gates[g].type, gates[g].help);
+        for (unsigned i = 0; i < worker->config->account_count; i++)
+            add_labelled(text, gates[g].name, "account", worker->config->accounts[i].name,
+                         gates[g].value(worker, i));
     }
-    xfree(parts);
-    add_help(text, "topic_unavailable", "gauge", "1: a topic that rules name, and why.");
-    for (size_t i = 0; i < ruleset_topic_count(worker->config->rules); i++) {
-        if (worker_topic_trouble(worker, i))
-            add_trouble(text, "topic_unavailable", ruleset_topic(worker->config->rules, i), -1,
-                        worker_topic_trouble(worker, i));
-    }
-    add_help(text, "group_refused", "gauge", "1: the group does not let this process in, and why.");
-    if (kafka_trouble(worker->kafka))
-        add_labelled(text, "group_refused", "reason", kafka_trouble(worker->kafka), 1);
 }
 
 static void
@@ -205,27 +183,56 @@ add_config(const struct worker *worker, struct buf *text)
     add_labelled(text, "config_reloads_total", "result", "refused", (double)reload->failed);
 }
 
-static void
-add_metrics(void *arg, struct buf *text)
+/* Only what is in trouble has a series. How many have none for want of room. */
+static size_t
+add_troubles(const struct worker *worker, struct buf *text)
 {
-    struct worker *worker = arg;
-    struct core_gauges gauges;
+    const struct ruleset *rules = worker->config->rules;
+    size_t shown = 0;
 
-    add_events(worker, text);
-    add_calls(worker, text);
-    add_holds(worker, text);
-    add_gates(worker, text);
-    add_config(worker, text);
-    add_troubles(worker, text);
-    add_progress(worker, text);
+    add_help(text, "topic_unavailable", "gauge", "1: a topic that rules name, and why.");
+    for (size_t i = 0; i < ruleset_topic_count(rules); i++) {
+        if (worker_topic_trouble(worker, i) && shown++ < TOPICS_MAX)
+            prom_out_int(&(struct prom_out){.buf = text, .name = "topic_unavailable"}, 1, "topic",
+                         ruleset_topic(rules, i), "reason", worker_topic_trouble(worker, i), NULL);
+    }
+    add_help(text, "group_refused", "gauge", "1: the group does not let this process in, and why.");
+    if (kafka_trouble(worker->kafka))
+        add_labelled(text, "group_refused", "reason", kafka_trouble(worker->kafka), 1);
+    return shown > TOPICS_MAX ? shown - TOPICS_MAX : 0;
+}
+
+static void
+add_progress(const struct worker *worker, struct buf *text)
+{
+    add_help(text, "stalled", "gauge",
+             "1: events wait, nothing moves, and nothing gives a reason; /livez fails.");
+    add_value(text, "stalled", worker->stall.stalled);
+    add_help(text, "paused", "gauge", "1: events wait, and why.");
+    if (worker->stall.reason)
+        add_labelled(text, "paused", "reason", worker->stall.reason, 1);
+}
+
+static void
+add_group(const struct worker *worker, struct buf *text)
+{
+    struct core_gauges gauges;
+    const struct worker_counts *counts = &worker->counts;
+    int64_t committed_ms = worker->seeing.committed_ms;
+
     add_help(text, "commits_total", "counter", "Commits answered.");
     add_labelled(text, "commits_total", "result", "stored",
-                 (double)(worker->counts.commits - worker->counts.commits_failed));
-    add_labelled(text, "commits_total", "result", "failed", (double)worker->counts.commits_failed);
+                 (double)(counts->commits - counts->commits_failed));
+    add_labelled(text, "commits_total", "result", "failed", (double)counts->commits_failed);
+    add_help(text, "last_commit_age_seconds", "gauge",
+             "Since the last commit that was stored, or since the start where none was.");
+    add_value(text, "last_commit_age_seconds",
+              (double)(worker->now - (committed_ms ? committed_ms : worker->seeing.started_ms)) /
+                  1000);
     add_help(text, "partitions_total", "counter", "Partitions that came and went.");
-    add_labelled(text, "partitions_total", "change", "assigned", (double)worker->counts.assigned);
-    add_labelled(text, "partitions_total", "change", "revoked", (double)worker->counts.revoked);
-    add_labelled(text, "partitions_total", "change", "lost", (double)worker->counts.lost);
+    add_labelled(text, "partitions_total", "change", "assigned", (double)counts->assigned);
+    add_labelled(text, "partitions_total", "change", "revoked", (double)counts->revoked);
+    add_labelled(text, "partitions_total", "change", "lost", (double)counts->lost);
     core_gauges(worker->core, &gauges);
     add_help(text, "partitions_progress_full", "gauge",
              "Partitions not read on, since their commits have no room for more progress.");
@@ -234,59 +241,77 @@ add_metrics(void *arg, struct buf *text)
     add_value(text, "partitions_owned", (double)core_parts(worker->core, NULL, 0));
 }
 
-/* The loop answers, so it turns. */
-static bool
-is_live(void *arg, struct buf *reason)
-{
-    const struct worker *worker = arg;
-
-    if (worker->stall.stalled)
-        buf_printf(
-            reason,
-            "nothing has moved for %lld s, without a reason; the log says what each partition "
-            "waits for\n",
-            (long long)worker->stall.still_ms / 1000);
-    else if (worker->stall.reason)
-        buf_printf(reason, "the loop turns; events wait: %s\n", worker->stall.reason);
-    else
-        buf_add_text(reason, "the loop turns\n");
-    return !worker->stall.stalled;
-}
-
-/* What stands still for want of Kafka, a line each. */
 static void
-add_reasons(const struct worker *worker, struct buf *text)
+add_process(struct worker *worker, struct buf *text)
 {
-    size_t count = core_parts(worker->core, NULL, 0);
-    void **parts = xcalloc(count, sizeof(*parts));
+    const struct delivery_config *delivery = &worker->config->delivery;
+    struct prom_out out = {.buf = text};
 
-    core_parts(worker->core, parts, count);
-    for (size_t i = 0; i < count; i++) {
-        if (kafka_part_trouble(parts[i]))
-            buf_printf(text, "partition %d of %s is stopped: %s\n",
-                       (int)kafka_part_number(parts[i]), kafka_part_topic(parts[i]),
-                       kafka_part_trouble(parts[i]));
-    }
-    xfree(parts);
-    for (size_t i = 0; i < ruleset_topic_count(worker->config->rules); i++) {
-        if (worker_topic_trouble(worker, i))
-            buf_printf(text, "topic %s: %s\n", ruleset_topic(worker->config->rules, i),
-                       worker_topic_trouble(worker, i));
-    }
-    if (kafka_trouble(worker->kafka))
-        buf_printf(text, "the group: %s\n", kafka_trouble(worker->kafka));
+    prom_out_family(&out, "build_info", "gauge", "1, with what is running.");
+    prom_out_int(&out, 1, "version", VERSION, "group", worker->config->kafka.group_id, NULL);
+    add_help(text, "start_time_seconds", "gauge", "When the worker started, since 1970.");
+    add_value(text, "start_time_seconds", (double)(worker->seeing.started_wall_ms / 1000));
+    add_help(text, "ready", "gauge", "What /readyz says: 1 is ready.");
+    add_value(text, "ready", worker_is_ready(worker, &(struct buf){.cap = 0}));
+    add_help(text, "live", "gauge", "What /livez says: 1 is live.");
+    add_value(text, "live", worker_is_live(worker, &(struct buf){.cap = 0}));
+    add_help(text, "events_pending_limit", "gauge", "delivery.max_pending_events.");
+    add_value(text, "events_pending_limit", (double)delivery->max_pending_events);
+    add_help(text, "pending_bytes_limit", "gauge", "delivery.max_pending_bytes.");
+    add_value(text, "pending_bytes_limit", (double)delivery->max_pending_bytes);
 }
 
-static bool
-is_ready(void *arg, struct buf *reason)
+/* What the metrics cost, and what they have no room for. */
+static void
+add_own(const struct worker *worker, struct buf *text, const struct metrics_left_out *left_out)
+{
+    const struct seeing *seeing = &worker->seeing;
+
+    add_help(text, "end_questions_failed_total", "counter",
+             "Questions for the ends of the partitions that got no answer.");
+    add_value(text, "end_questions_failed_total", (double)seeing->ends_failed);
+    add_help(text, "names_left_out_total", "counter",
+             "Rules and tags counted under (other), for want of room.");
+    add_value(text, "names_left_out_total", (double)seeing->overflowed);
+    add_help(text, "series_left_out", "gauge", "Things this answer has no series of, by what.");
+    add_labelled(text, "series_left_out", "of", "partitions", (double)left_out->partitions);
+    add_labelled(text, "series_left_out", "of", "topics", (double)left_out->topics);
+    add_labelled(text, "series_left_out", "of", "tags", (double)left_out->tags);
+    add_labelled(text, "series_left_out", "of", "paths", (double)left_out->paths);
+    add_help(text, "answer_seconds", "gauge", "Time that the answer before this one took to make.");
+    add_value(text, "answer_seconds", seeing->answer_seconds);
+}
+
+static void
+add_metrics(void *arg, struct buf *text)
 {
     struct worker *worker = arg;
-    size_t parts = core_parts(worker->core, NULL, 0);
+    struct metrics_left_out left_out;
+    struct prom_out out = {.buf = text};
+    int64_t began_us = clock_now_us();
 
-    buf_printf(reason, "%zu partitions are assigned\n", parts);
-    add_reasons(worker, reason);
-    return worker->phase == PHASE_RUNNING && parts > 0;
+    add_process(worker, text);
+    add_events(worker, text);
+    add_calls(worker, text);
+    prom_out_histogram(&out, "call_seconds", "Time from the start of a request to its end.",
+                       &worker->seeing.call_seconds);
+    prom_out_histogram(&out, "event_age_seconds",
+                       "Age of an event, by its timestamp, when a call of it was delivered.",
+                       &worker->seeing.age_seconds);
+    add_holds(worker, text);
+    add_gates(worker, text);
+    add_group(worker, text);
+    add_config(worker, text);
+    left_out.topics = add_troubles(worker, text);
+    add_progress(worker, text);
+    left_out.partitions = metrics_add_parts(&out, worker);
+    metrics_add_rules(&out, worker, &left_out);
+    add_own(worker, text, &left_out);
+    worker->seeing.answer_seconds = (double)(clock_now_us() - began_us) / 1e6;
 }
 
-const struct admin_ops worker_admin_ops = {
-    .metrics = add_metrics, .is_live = is_live, .is_ready = is_ready};
+const struct admin_ops worker_admin_ops = {.metrics = add_metrics,
+                                           .status = worker_add_status,
+                                           .is_live = worker_is_live,
+                                           .is_ready = worker_is_ready,
+                                           .page = worker_page};

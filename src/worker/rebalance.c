@@ -84,6 +84,8 @@ on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, s
     worker->counts.commits++;
     worker->counts.commits_failed += failed || count;
     worker->commits_failed = failed ? worker->commits_failed + 1 : 0;
+    if (!failed)
+        worker->seeing.committed_ms = worker->now;
     if (failed)
         worker->commit_next_ms = worker->now + commit_again_ms(worker);
     for (size_t i = 0; i < count; i++)
@@ -168,6 +170,7 @@ on_assigned(void *arg, struct kafka_part *part)
     worker->was_assigned = true;
     worker->counts.assigned++;
     worker->limits_due_ms = worker->now;
+    worker->seeing.ends_ms = worker->now;
     bind_progress(worker, part, to);
     kafka_part_set_user(part, to);
 }

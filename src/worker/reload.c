@@ -218,6 +218,8 @@ change_over(struct worker *worker, struct candidate *candidate)
     retire(worker);
     worker->reload.config = config;
     worker->config = config;
+    ruleset_continue(config->rules, old->rules);
+    seeing_reloaded(&worker->seeing);
     worker_forget_topics(worker);
     core_set_limits(worker->core, &limits);
     worker_set_limits(worker);

@@ -16,6 +16,8 @@
 #include "edge/notify.h"
 #include "rules/ruleset.h"
 #include "sendx/wire.h"
+#include "worker/seeing.h"
+#include "worker/status.h"
 
 /* A call on the wire. */
 struct flight {
@@ -117,6 +119,7 @@ struct worker {
 
     int64_t now; /* of this turn */
     struct worker_counts counts;
+    struct seeing seeing;
     char *redrive_topic;   /* dead letters come back by it; NULL: they do not */
     int64_t limits_due_ms; /* of the accounts' shares; at once when partitions came or went */
     unsigned limits_asked; /* in vain, in a row */
@@ -168,8 +171,9 @@ int64_t worker_supervisor_deadline(const struct worker *worker);
 /* loop.c. */
 struct core_limits worker_core_limits(const struct config *config);
 
-/* metrics.c: the admin endpoint's answers. */
+/* metrics.c: the admin endpoint's answers, together with status.c. */
 extern const struct admin_ops worker_admin_ops;
+extern const char worker_page[]; /* page.html */
 
 /* rebalance.c: partitions coming and going, commits, the way out. */
 extern const struct kafka_ops worker_kafka_ops;

@@ -2,6 +2,7 @@
 
 import collections
 import http.client
+import json
 import re
 import threading
 
@@ -23,6 +24,9 @@ class Metrics(dict):
     def sum(self, name):
         return sum(value for (one, _), value in self.items() if one == name)
 
+    def labels(self, name):
+        return [dict(labels) for one, labels in self if one == name]
+
     def active(self, name):
         """The labels of the samples of `name` that are not 0."""
         return [dict(labels) for (one, labels), value in self.items() if one == name and value]
@@ -31,6 +35,12 @@ class Metrics(dict):
         consumed, pending = self.value("sendx_worker_events_consumed_total"), self.value("sendx_worker_events_pending")
         ended = self.sum("sendx_worker_events_total")
         assert consumed == pending + ended, f"consumed {consumed}, pending {pending}, ended {ended}"
+        for labels in self.labels("sendx_worker_partition_events_consumed_total"):
+            taken = self.value("sendx_worker_partition_events_consumed_total", **labels)
+            left = self.value("sendx_worker_partition_events_pending", **labels)
+            done = sum(value for (name, of), value in self.items()
+                       if name == "sendx_worker_partition_events_total" and labels.items() <= dict(of).items())
+            assert taken == left + done, f"{labels}: consumed {taken}, pending {left}, ended {done}"
 
 
 def parse(text):
@@ -80,6 +90,11 @@ class Admin:
         finally:
             connection.close()
 
+    def status(self):
+        status, headers, text = self.get("/status.json")
+        assert status == 200 and headers["Content-Type"] == "application/json", (status, headers.items(), text)
+        return json.loads(text)
+
     def metrics(self):
         status, headers, text = self.get("/metrics")
         assert status == 200 and headers["Content-Type"].startswith("text/plain"), (status, headers.items(), text)
@@ -113,7 +128,8 @@ class Watch(threading.Thread):
                 metrics = self.admin.metrics()
                 metrics.check_conservation()
                 for key, value in metrics.items():
-                    if key[0].endswith("_total"):
+                    # Those of a partition begin anew with each assignment.
+                    if key[0].endswith("_total") and "_partition_" not in key[0]:
                         assert value >= before.get(key, 0), f"{key} went back"
                 before = metrics
                 for labels in metrics.active("sendx_worker_account_held"):

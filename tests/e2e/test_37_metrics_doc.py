@@ -11,6 +11,11 @@ from worker import ANY_PORT
 DOCUMENT = ROOT / "docs/metrics.md"
 BEGIN, END = "<!-- from a scrape: make docs-metrics -->\n", "<!-- end -->\n"
 
+# Families that have samples only in trouble, or when calls were folded.
+SELDOM = {"sendx_worker_group_refused": ["reason"], "sendx_worker_partition_stopped": ["partition", "reason", "topic"],
+          "sendx_worker_paused": ["reason"], "sendx_worker_rule_calls_folded_total": ["account", "call", "rule"],
+          "sendx_worker_topic_unavailable": ["reason", "topic"]}
+
 
 def families(text):
     """[(name, type, help, labels)] in the order of the scrape."""
@@ -27,6 +32,9 @@ def families(text):
         for label, _ in labels:
             if label != "le" and label not in found[family][3]:
                 found[family][3].append(label)
+    for name, labels in SELDOM.items():
+        assert not found[name][3] or sorted(found[name][3]) == labels
+        found[name][3] = labels
     return list(found.values())
 
 

@@ -2,9 +2,11 @@
 
 import http.server
 import json
+import signal
 import threading
 
-from harness import wait_until
+from admin import Watch
+from harness import HANG_GUARD_S, wait_until
 from sandbox import API_KEY
 from worker import ANY_PORT
 
@@ -118,9 +120,9 @@ def test_a_hold_shows_with_its_countdown_and_goes(scene):
 
 
 class Listener:
-    """An API that answers each call and notes the header traceparent; user4 is refused."""
+    """An API that answers each call, when it may, and notes the header traceparent; user4 is refused."""
 
-    def __init__(self):
+    def __init__(self, may_answer=None):
         self.seen = {}
         listener = self
 
@@ -130,6 +132,8 @@ class Listener:
             def do_POST(self):
                 email = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["email"]
                 listener.seen[email] = self.headers.get_all("traceparent")
+                if may_answer:
+                    may_answer.wait(HANG_GUARD_S)
                 body = b'{"status": "200"}'
                 self.send_response(422 if email.startswith("user4") else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -164,3 +168,102 @@ def test_the_trace_of_an_event_goes_along(scene):
     assert ("Traceparent", TRACE.encode()) in scene.dead_letters()[0].original
     worker.stop()
     listener.server.shutdown()
+
+
+def test_a_folded_call_carries_the_trace_of_its_first_event(scene):
+    scene.create_topics(events=1)
+    traces = [f"00-{n}bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" for n in range(4)]
+    may_answer = threading.Event()
+    listener = Listener(may_answer)
+    scene.kafka.produce(scene.topic(), [(0, b"k", json.dumps({"email": email}).encode(), None, [("traceparent", trace.encode())])
+                                        for email, trace in zip(["first@example.com"] + 3 * ["second@example.com"], traces)])
+    worker = scene.start_worker(
+        admin=ANY_PORT, base_url=listener.base_url, account={"max_in_flight": 1}, log={"level": "debug"},
+        delivery={"fold": "safe"},
+        rules=f'email = "${{email}}"; rules: ( {{ name = "one"; topics = [ "{scene.topic()}" ]; identify: {{}}; }} );')
+    wait_until("all to be taken", lambda: worker.check_running() or worker.admin.status()["events"]["consumed"] == 4)
+    may_answer.set()
+    scene.wait_until_finished(worker)
+    status = worker.admin.status()
+    worker.stop()
+    listener.server.shutdown()
+    assert listener.seen == {"first@example.com": [traces[0]], "second@example.com": [traces[1]]}
+    assert [line["trace_id"] for line in worker.lines("call.done")] == [trace.split("-")[1] for trace in traces[:2]]
+    rule = status["rules"][0]
+    assert (rule["matched"], rule["calls"]["identify"]["done"], rule["folded"]) == (4, 2, 2)
+
+
+class Sizes:
+    """Configurations of some rules and accounts for one scene, and what an answer shows of them."""
+
+    def __init__(self, scene):
+        self.scene = scene
+
+    def settings(self, rules, accounts):
+        names = ["main"] + [f"more{n}" for n in range(1, accounts)]
+        text = ",".join(f' {{ name = "r{n}"; topics = [ "{self.scene.topic()}" ]; account = "{names[n % accounts]}";'
+                        f' identify: {{ firstName = "${{id}}"; tags = [ "t{n}" ]; }}; }}' for n in range(rules))
+        more = [{"name": name, "base_url": self.scene.sandbox.base_url()} for name in names[1:]]
+        return {"rules": f'email = "${{email}}"; rules: ({text} );', "more_accounts": more, "admin": ANY_PORT,
+                "log": {"level": LEVELS[rules % 2]}, "delivery": {"max_pending_events": 50}}
+
+    @staticmethod
+    def shown(status):
+        level = next(one for one in LEVELS if f'level = "{one}"' in status["configuration"])
+        return status["reloads"]["generation"], len(status["rules"]), level
+
+
+LEVELS = ("info", "debug")
+
+
+def test_what_is_shown_follows_a_reload_with_more_and_fewer_rules(scene):
+    """Read all the while: each answer is of one configuration, and what was counted goes on."""
+    sizes, steps = Sizes(scene), [(1, 1), (12, 3), (3, 3), (2, 1), (41, 2), (4, 1)]
+    scene.create_topics(events=4)
+    scene.sandbox.fault(action="delay", delay_ms=3)
+    scene.produce([(n % 4, b"k", event(n)) for n in range(1500)])
+    worker = scene.start_worker(**sizes.settings(*steps[0]))
+    watch, over, seen, failures = Watch(worker.admin), threading.Event(), set(), []
+
+    def look():
+        try:
+            while not over.is_set():
+                seen.add(sizes.shown(worker.admin.status()))
+        except BaseException as failure:  # shown below
+            failures.append(failure)
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    for generation, step in enumerate(steps[1:], 2):
+        before = worker.admin.status()["events"]["consumed"]
+        wait_until("more events", lambda: worker.check_running() or worker.admin.status()["events"]["consumed"] >= before + 60)
+        worker.config_path.write_text(scene.config(**sizes.settings(*step)))
+        worker.send(signal.SIGHUP)
+        wait_until("the reload to show", lambda: worker.check_running() or
+                   worker.admin.status()["reloads"]["generation"] == generation)
+    scene.wait_until_finished(worker)
+    status = caught_up(worker)
+    over.set()
+    looking.join()
+    watch.stop()
+    worker.stop()
+    assert not failures, failures
+    assert seen == {(generation, rules, LEVELS[rules % 2]) for generation, (rules, _) in enumerate(steps, 1)}
+    assert status["reloads"] == {"generation": len(steps), "last_ok": True, "done": len(steps) - 1, "refused": 0}
+    first = status["rules"][0]
+    assert first["name"] == "r0" and first["matched"] == status["events"]["consumed"] == 1500
+    assert [(tag["tag"], tag["added"]) for tag in first["tags"]] == [("t0", 1500)]
+    assert {path["path"] for path in first["paths"]} == {"id", "email"}
+
+
+def test_a_reload_that_is_refused_shows(scene):
+    scene.create_topics(events=1)
+    worker = scene.start_worker(admin=ANY_PORT, rules=rules_for(scene.topic()))
+    worker.wait_assigned(scene.partitions)
+    before = worker.admin.status()
+    worker.config_path.write_text("kafka: {")
+    worker.send(signal.SIGHUP)
+    worker.wait_for("config.not_reloaded")
+    status = worker.admin.status()
+    worker.stop()
+    assert status["reloads"] == {"generation": 1, "last_ok": False, "done": 0, "refused": 1}
+    assert status["configuration"] == before["configuration"] and len(status["rules"]) == len(before["rules"])

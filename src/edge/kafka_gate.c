@@ -10,7 +10,7 @@ enum {
     API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
-    SETTLE_MS = 25, /* what follows at once takes below 1 ms where there is a CPU to be had */
+    SETTLE_MS = 50, /* what follows at once takes below 1 ms where there is a CPU to be had */
     AFTER_RELEASE_MS = 500
 };
 

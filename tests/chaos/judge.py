@@ -2,24 +2,26 @@
 asked, and nothing of the worker. Its findings:
 
 lost        events that no answered call stands for
-ahead       events below an offset that was seen committed before their call was answered
+ahead       events that a commit was seen to call finished, below its offset or by its metadata, before their call was
+            answered
 order       calls of a contact that came before the call of an earlier event of it, or beside another open one
 duplicates  calls for an event that had an answer already
-beyond      those of them that no disturbance explains: what was answered before the last commit but one that was
-            seen before the disturbance, and is sent again all the same
+beyond      those of them that no disturbance explains: a commit that was seen before the disturbance calls the event
+            finished, or it was answered before the last commit but one of those, and it is sent again all the same
 
 Times are milliseconds since 1970, of one machine. The sandbox notes the end of a request before it sends the reply, so
 a worker cannot know of it earlier; an offset counts as committed from when the coordinator's answer was here.
 """
 
+import bisect
 import collections
 import dataclasses
+import functools
 import threading
 import time
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
-
 from feed import by_partition
+from offsets import NoAnswer, Offsets, progress
 
 EVERY_S = 0.01
 ASK_S = 2
@@ -38,14 +40,22 @@ class Commit:
     offset: int
     metadata: str
 
+    @functools.cached_property
+    def progress(self):
+        return progress(self.offset, self.metadata)
+
+    def finished(self, offset):
+        """Whether it says that of the event at the offset."""
+        highest, unfinished = self.progress
+        return offset < self.offset or (offset <= highest and offset not in unfinished)
+
 
 class Sampler(threading.Thread):
     """Asks for the committed offsets over and over and keeps the changes."""
 
     def __init__(self, address, group, parts):
         super().__init__(daemon=True)
-        self.consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0,
-                                  "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 4000})
+        self.offsets = Offsets(address, group, ASK_S)
         self.parts = list(parts)  # (topic, partition); may grow
         self.changes = collections.defaultdict(list)
         self.samples = 0
@@ -64,20 +74,18 @@ class Sampler(threading.Thread):
         except BaseException as failure:  # shown by stop()
             self.failure = failure
         finally:
-            self.consumer.close()
+            self.offsets.close()
 
     def _sample(self, before_ms):
         try:
-            answer = self.consumer.committed([TopicPartition(*part) for part in self.parts], timeout=ASK_S)
-        except KafkaException:  # a coordinator moves
+            answer = self.offsets.fetch(self.parts)
+        except NoAnswer:  # a coordinator moves
             return False
         seen_ms = now_ms()
-        for tp in answer:
-            if tp.error or tp.offset == OFFSET_INVALID:
-                continue
-            changes, metadata = self.changes[tp.topic, tp.partition], tp.metadata or ""
-            if not changes or (changes[-1].offset, changes[-1].metadata) != (tp.offset, metadata):
-                changes.append(Commit(before_ms, seen_ms, tp.offset, metadata))
+        for part, (offset, metadata) in answer.items():
+            changes = self.changes[part]
+            if offset >= 0 and (not changes or (changes[-1].offset, changes[-1].metadata) != (offset, metadata)):
+                changes.append(Commit(before_ms, seen_ms, offset, metadata))
         self.samples += 1
         return True
 
@@ -125,7 +133,7 @@ def judge(events, requests, changes, disturbances=(), held=()):
     answered = first_answers(calls)
     verdict.lost = [event for event in events if event.id not in answered and event.id not in held]
     judge_commits(verdict, [event for event in events if event.id not in held], answered, changes)
-    judge_order(verdict, known, calls, disturbances)
+    judge_order(verdict, known, calls, disturbances, held)
     judge_duplicates(verdict, known, calls, changes, disturbances)
     return verdict
 
@@ -153,22 +161,21 @@ def judge_commits(verdict, events, answered, changes):
         ends = [answered[event.id]["finished_ms"] if event.id in answered else never for event in of_part]
         for commit in changes.get(part, []):
             for event, end_ms in zip(of_part, ends):
-                if event.offset >= commit.offset:
-                    break
-                if end_ms > commit.seen_ms + CLOCK_GRAIN_MS:
+                if end_ms > commit.seen_ms + CLOCK_GRAIN_MS and commit.finished(event.offset):
                     verdict.ahead.append((event, commit, "never answered" if end_ms == never else f"answered at {end_ms}"))
                     break
 
 
 # --- a contact's calls in the order of its events -----------------------------------------------------
 
-def judge_order(verdict, known, calls, disturbances):
-    """Each call of a contact is for the next event, or goes back to an earlier one, which is a duplicate."""
+def judge_order(verdict, known, calls, disturbances, held):
+    """Each call of a contact is for the next event, or goes back to an earlier one, which is a duplicate. Those that may
+    wait may be passed over, but not be sent later."""
     place, of_contact = {}, collections.defaultdict(list)
     for event in sorted(known.values(), key=lambda event: (event.topic, event.partition, event.offset)):
         place[event.id] = len(of_contact[event.email])
         of_contact[event.email].append(event)
-    last, open_call = collections.defaultdict(lambda: -1), {}
+    last, open_call, applied = collections.defaultdict(lambda: -1), {}, set()
     for request in sorted(calls, key=lambda request: request["seq"]):
         event = known[request["body"]["firstName"]]
         before = open_call.get(event.email)
@@ -179,9 +186,13 @@ def judge_order(verdict, known, calls, disturbances):
         if not request["applied"]:
             continue
         at = place[event.id]
-        if at > last[event.email] + 1:
-            verdict.order.append(f"{event} came before {of_contact[event.email][last[event.email] + 1]}")
+        passed = [one for one in of_contact[event.email][last[event.email] + 1:at] if one.id not in held]
+        if passed:
+            verdict.order.append(f"{event} came before {passed[0]}")
+        elif at < last[event.email] and event.id not in applied:
+            verdict.order.append(f"{event} came after {of_contact[event.email][last[event.email]]}")
         last[event.email] = at
+        applied.add(event.id)
 
 
 # --- nothing twice without need -----------------------------------------------------------------------
@@ -193,31 +204,28 @@ def judge_duplicates(verdict, known, calls, changes, disturbances):
         before = answers.get(event.id)
         if before:
             verdict.duplicates.append((event, before, request))
-            if not any(explains(spell, before, request, changes.get((event.topic, event.partition), []))
-                       for spell in disturbances):
+            if not any(explains(spell, event, before, request, changes.get(part_of(event), [])) for spell in disturbances):
                 verdict.beyond.append(f"{event} answered at {before['finished_ms']} and sent again at {request['started_ms']}")
         if is_answered(request):
             answers[event.id] = request
-    verdict.bound = sum(may_repeat(spell, request, changes.get(part_of(known, request), []))
-                        for spell in disturbances for request in calls if is_answered(request))
+    verdict.bound = sum(
+        may_repeat(spell, event, request, changes.get(part_of(event), [])) for spell in disturbances for request in calls
+        if is_answered(request) and (event := known[request["body"]["firstName"]]))
 
 
-def part_of(known, request):
-    event = known[request["body"]["firstName"]]
+def part_of(event):
     return event.topic, event.partition
 
 
-def explains(spell, before, again, commits):
-    return again["started_ms"] >= spell.begin_ms and may_repeat(spell, before, commits)
+def explains(spell, event, before, again, commits):
+    return again["started_ms"] >= spell.begin_ms and may_repeat(spell, event, before, commits)
 
 
-def may_repeat(spell, request, commits):
-    """In flight when the spell began, or answered in it, or since the last commit before it."""
-    return request["started_ms"] <= spell.end_ms and request["finished_ms"] >= since_ms(spell, commits)
-
-
-def since_ms(spell, commits):
-    """When the last commit before the spell was made up, at the earliest: commits are made one at a time, so not
-    before the one that precedes it was stored, and that was not there when it was asked for at `asked_ms`."""
-    stored = [commit for commit in commits if commit.seen_ms <= spell.begin_ms]
-    return stored[-2].asked_ms if len(stored) >= 2 else float("-inf")
+def may_repeat(spell, event, request, commits):
+    """In flight when the spell began, or answered in it, or since the last commit before it, which does not call it
+    finished. When that commit was made up is known at the earliest: they are made one at a time, so not before the
+    one that precedes it was stored, and that was not there when it was asked for at `asked_ms`."""
+    stored = bisect.bisect_right(commits, spell.begin_ms, key=lambda commit: commit.seen_ms)
+    if stored and commits[stored - 1].finished(event.offset):
+        return False
+    return request["started_ms"] <= spell.end_ms and (stored < 2 or request["finished_ms"] >= commits[stored - 2].asked_ms)

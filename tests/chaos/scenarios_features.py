@@ -7,9 +7,9 @@ import socket
 import threading
 
 from harness import BUILD, WRAP, wait_until
-from judge import now_ms
 from registry import scenario
-from stage import Skip
+from scenarios_workers import kill
+from stage import SHORT_SESSION, Skip
 from worker import ANY_PORT, WORKER, run_command
 
 RELOAD_RULES = """
@@ -136,13 +136,13 @@ def a_stall_without_a_reason_is_told(stage):
     stage.begin(feed=False)
     stage.sandbox.end_faults()
     stage.sandbox.fault(action="hang")
-    worker = stage.start_worker(account={"timeout": "10m"}, delivery={"stall_after": stall_after()}, admin=ANY_PORT)
+    worker = stage.start_worker(kafka=SHORT_SESSION, account={"timeout": "10m"}, delivery={"stall_after": stall_after()}, admin=ANY_PORT)
     wait_until("the probe to fail", lambda: worker.check_running() or worker.admin.get("/livez")[0] == 503)
-    told = [line for line in worker.lines() if "stall" in line.get("event", "")]
-    assert told and any(stage.topic() in " ".join(line.values()) for line in told), "the log does not say what waits"
+    worker.wait_for("worker.stalled")
+    worker.wait_for("partition.waits", count=6, topic=stage.topic())
+    worker.wait_for("partition.waits", **{"for": "reply"})
+    kill(stage, worker)
     stage.sandbox.end_faults()
-    stage.disturb("kill -9", now_ms())
-    worker.kill()
     stage.finish(stage.start_worker("second"))
 
 

@@ -76,11 +76,9 @@ def play(scenario, context, folder, say):
     result.notes.update(stage.notes)
     result.seconds = time.monotonic() - begin
     if result.outcome == "FAILED" or KEEP_ALL:
-        kept = RESULTS / scenario.name
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder, kept, ignore=lambda _folder, names: {name for name in names if name == "notify"})
+        shutil.copytree(folder, RESULTS / folder.name, ignore=lambda _folder, names: {name for name in names if name == "notify"})
     if result.outcome == "FAILED":
-        result.why += f" (seed {context.seed}, logs in {(RESULTS / scenario.name).relative_to(ROOT)})"
+        result.why += f" (seed {context.seed}, logs in {(RESULTS / folder.name).relative_to(ROOT)})"
     shutil.rmtree(folder, ignore_errors=True)
     say(result.line())
     return result
@@ -171,7 +169,8 @@ def main():
     def say(line):
         with lock:
             print(line, flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True)
     begin = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="chaos-"))
     cluster = Cluster(folder / "cluster")

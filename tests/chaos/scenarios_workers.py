@@ -109,7 +109,7 @@ def rolling_restart(stage):
 @scenario(planned=True)
 def join_and_leave(stage):
     """A second worker joins and leaves again while offsets are committed every 50 ms."""
-    settings = {"delivery": {"commit_interval": "50ms"}, "kafka": {"heartbeat_interval_ms": 100}}
+    settings = {"delivery": {"commit_interval": "50ms"}, "kafka": {"heartbeat_interval_ms": 200}}
     stage.begin()
     resident = stage.start_worker("resident", **settings)
     resident.wait_assigned({stage.topic(): 6})

@@ -23,7 +23,7 @@ static const struct kafka_refusal refusals[] = {
     {"partition.assignment.strategy", "cooperative-sticky|range",
      "the worker hands partitions over by one of these", 0},
     {"heartbeat.interval.ms", NULL,
-     "after each heartbeat commits wait for a moment, so they need the time between two", 100},
+     "after each heartbeat commits wait for a moment, so they need the time between two", 200},
     {"group.protocol", "classic",
      "handing partitions over without repeats is built on the classic protocol", 0},
     {"group.remote.assignor", NULL, "it belongs to group.protocol=consumer, which is refused", 0},

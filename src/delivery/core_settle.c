@@ -50,12 +50,36 @@ settle_done(struct core *core, struct core_job *job, enum settled settled, int64
     return settled;
 }
 
+/* The members of JOB's fold, which is no more. */
+static void
+take_members(struct core *core, struct core_job *job, struct list *members)
+{
+    struct list *first;
+
+    while ((first = list_first(&job->fold->members))) {
+        CONTAINER_OF(first, struct core_job, state_node)->leader = NULL;
+        list_remove(first);
+        list_push_back(members, first);
+    }
+    core_fold_free(core, job);
+}
+
+static void
+end_members(struct core *core, struct list *members, int64_t now)
+{
+    struct list *first;
+
+    while ((first = list_first(members))) {
+        core->folded++;
+        settle_done(core, CONTAINER_OF(first, struct core_job, state_node), SETTLED_DONE, now);
+    }
+}
+
 /* A request of a fold was delivered. All its calls end together, in their order. */
 static enum settled
 settle_folded(struct core *core, struct core_job *job, int64_t now)
 {
     struct core_fold *fold = job->fold;
-    struct list *first;
     struct list members;
 
     if (fold->identify && fold->track) {
@@ -68,17 +92,9 @@ settle_folded(struct core *core, struct core_job *job, int64_t now)
         return SETTLED_HALFWAY;
     }
     list_init(&members);
-    while ((first = list_first(&fold->members))) {
-        CONTAINER_OF(first, struct core_job, state_node)->leader = NULL;
-        list_remove(first);
-        list_push_back(&members, first);
-    }
-    core_fold_free(core, job);
+    take_members(core, job, &members);
     settle_done(core, job, SETTLED_DONE, now);
-    while ((first = list_first(&members))) {
-        core->folded++;
-        settle_done(core, CONTAINER_OF(first, struct core_job, state_node), SETTLED_DONE, now);
-    }
+    end_members(core, &members, now);
     return SETTLED_DONE;
 }
 
@@ -88,7 +104,8 @@ static enum settled
 settle_split(struct core *core, struct core_job *job, int64_t now)
 {
     core_fold_split(core, job);
-    job->attempts = 0;
+    job->attempts = 0; /* they were the fold's */
+    job->strikes = 0;
     core_job_set_state(core, job, JOB_WAITING, now);
     return SETTLED_SPLIT;
 }
@@ -199,6 +216,20 @@ note_failure(struct core_job *job, const struct settlement *settlement)
     job->last_status = settlement->status;
 }
 
+/* JOB's event was given back meanwhile; those that went along may still be ours. */
+static enum settled
+settle_forgotten(struct core *core, struct core_job *job, enum verdict verdict, int64_t now)
+{
+    struct list members;
+
+    list_init(&members);
+    if (job->fold && verdict == VERDICT_DONE && !(job->fold->identify && job->fold->track))
+        take_members(core, job, &members);
+    core_job_end(core, job);
+    end_members(core, &members, now);
+    return SETTLED_FORGOTTEN;
+}
+
 enum settled
 core_settle(struct core *core, struct core_job *job, const struct settlement *settlement,
             int64_t now)
@@ -207,10 +238,8 @@ core_settle(struct core *core, struct core_job *job, const struct settlement *se
 
     assert(job->state == JOB_IN_FLIGHT);
     tell_gate(core, job, settlement, verdict, now);
-    if (!job->event) {
-        core_job_end(core, job);
-        return SETTLED_FORGOTTEN;
-    }
+    if (!job->event)
+        return settle_forgotten(core, job, verdict, now);
     job->attempts++;
     job->tries++;
     if (verdict != VERDICT_DONE)

@@ -10,7 +10,7 @@ enum {
     API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
-    SETTLE_MS = 25, /* what follows at once takes below 1 ms where there is a CPU to be had */
+    SETTLE_MS = 50, /* what follows at once takes below 1 ms where there is a CPU to be had */
     AFTER_RELEASE_MS = 500
 };
 
@@ -90,12 +90,15 @@ is_settled(const struct kafka_gate *gate)
     return atomic_load(&gate->heartbeat_ms) <= gate->settled_ms;
 }
 
-/* Any question to the main thread would do: afterwards it sends the JoinGroup that is due. */
+/* Any question to the main thread would do. It sends the JoinGroup that is due when it has answered
+ * the first, and has done so when it answers the second. Both take their time where CPU is scarce,
+ * and what follows waits from then on: hence the clock and not the turn's time. */
 static void
-nudge(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
+nudge(struct kafka_gate *gate, rd_kafka_t *rk)
 {
     (void)rd_kafka_rebalance_protocol(rk);
-    gate->nudged_ms = now;
+    (void)rd_kafka_rebalance_protocol(rk);
+    gate->nudged_ms = clock_now_ms();
 }
 
 int64_t
@@ -113,7 +116,7 @@ kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
     if (now < due_ms)
         return due_ms;
     if (gate->nudged_ms < due_ms)
-        nudge(gate, rk, now);
+        nudge(gate, rk);
     if (now < gate->nudged_ms + SETTLE_MS)
         return gate->nudged_ms + SETTLE_MS;
     gate->settled_ms = heartbeat_ms;

@@ -81,6 +81,8 @@ on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, s
 
     worker->commit_out = false;
     worker->commit_hopeless = answer == KAFKA_COMMIT_REFUSED;
+    if (!failed)
+        worker->commit_ok_ms = worker->now;
     worker->counts.commits++;
     worker->counts.commits_failed += failed || count;
     worker->commits_failed = failed ? worker->commits_failed + 1 : 0;
@@ -95,9 +97,58 @@ on_committed(void *arg, enum kafka_commit answer, struct kafka_part **refused, s
         shorten_progress(worker);
 }
 
+/* ---- are the partitions still ours? ---- */
+
+/* What may be another's by now: two such gaps, one behind the other, make less than the session's
+ * timeout. */
+static int64_t
+doubt_ms(const struct worker *worker)
+{
+    return kafka_session_timeout_ms(worker->kafka) / 3;
+}
+
+static void
+doubt(struct worker *worker)
+{
+    core_doubt(worker->core);
+    worker->commit_next_ms = worker->now;
+}
+
+/* A process that was stopped, or whose machine was, may have lost its partitions without knowing
+ * it. */
+void
+worker_watch_gap(struct worker *worker, int64_t last_ms)
+{
+    int64_t gap_ms = worker->now - last_ms;
+
+    if (gap_ms <= doubt_ms(worker) || !core_parts(worker->core, NULL, 0))
+        return;
+    log_warning("worker.gap", log_int("ms", gap_ms),
+                log_text("effect", "no call starts until a commit shows that the partitions are "
+                                   "still this process's"));
+    doubt(worker);
+}
+
+/* So may one that is cut off from Kafka. And what it sent now would be sent again. */
+static void
+watch_commits(struct worker *worker)
+{
+    int64_t since_ms = worker->now - worker->commit_ok_ms;
+
+    if (!core_commit_is_due(worker->core))
+        worker->commit_ok_ms = worker->now;
+    if (since_ms <= worker->config->delivery.commit_interval_ms + doubt_ms(worker) ||
+        core_is_doubted(worker->core) || !core_parts(worker->core, NULL, 0))
+        return;
+    log_warning("commit.overdue", log_int("ms", since_ms),
+                log_text("effect", "no call starts until a commit was stored"));
+    doubt(worker);
+}
+
 bool
 worker_commit_step(struct worker *worker)
 {
+    watch_commits(worker);
     if (worker->commit_out)
         return false;
     if (!core_commit_is_due(worker->core))
@@ -105,25 +156,6 @@ worker_commit_step(struct worker *worker)
     if (kafka_can_commit(worker->kafka) && worker->now >= worker->commit_next_ms)
         commit_start(worker);
     return false;
-}
-
-/* A process that was stopped, or whose machine was, may have lost its partitions without knowing
- * it. Two such gaps one behind the other make less than the session's timeout. */
-enum { GAPS_PER_SESSION = 3 };
-
-void
-worker_watch_gap(struct worker *worker, int64_t last_ms)
-{
-    int64_t gap_ms = worker->now - last_ms;
-
-    if (gap_ms <= kafka_session_timeout_ms(worker->kafka) / GAPS_PER_SESSION ||
-        !core_parts(worker->core, NULL, 0))
-        return;
-    log_warning("worker.gap", log_int("ms", gap_ms),
-                log_text("effect", "no call starts until a commit shows that the partitions are "
-                                   "still this process's"));
-    core_doubt(worker->core);
-    worker->commit_next_ms = worker->now;
 }
 
 /* ---- partitions ---- */

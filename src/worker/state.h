@@ -115,6 +115,7 @@ struct worker {
     unsigned commits_failed; /* in a row */
     bool commit_hopeless; /* the last one failed for good: this generation's commits are refused */
     int64_t commit_next_ms;
+    int64_t commit_ok_ms; /* when one was last stored, or none was due */
     int exit_status;
 
     int64_t now; /* of this turn */

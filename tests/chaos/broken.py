@@ -1,12 +1,14 @@
 """Workers that are broken on purpose, for the judge: `broken.py MODE BOOTSTRAP GROUP TOPIC BASE_URL KEY TEAM`.
 
 honest     sends each event's call, then commits
+boastful   commits that a batch is finished, as progress, before it sends the calls
 early      commits a batch before it sends the calls
 reorder    sends the calls of a batch from the last to the first
 twice      sends every call twice
 forgetful  begins at the first event whenever it starts
 """
 
+import base64
 import http.client
 import json
 import sys
@@ -15,6 +17,11 @@ import urllib.parse
 from confluent_kafka import Consumer, TopicPartition
 
 BATCH = 20
+
+
+def progress_of(count):
+    """That so many offsets from the committed one on are finished, see src/delivery/progress.h; without its checksum."""
+    return "1" + base64.urlsafe_b64encode(bytes(8) + bytes([count - 1])).decode().rstrip("=")
 
 
 class Api:
@@ -49,6 +56,9 @@ def main(mode, bootstrap, group, topic, base_url, key, team):
             consumer.commit(offsets=[TopicPartition(topic, p, offset) for p, offset in nexts.items()], asynchronous=False)
         if mode == "early":
             commit()
+        if mode == "boastful":
+            consumer.commit(offsets=[TopicPartition(topic, batch[0].partition(), batch[0].offset(), progress_of(
+                sum(message.partition() == batch[0].partition() for message in batch)))], asynchronous=False)
         for message in reversed(batch) if mode == "reorder" else batch:
             for _ in range(2 if mode == "twice" else 1):
                 api.identify(json.loads(message.value()))

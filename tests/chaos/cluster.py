@@ -210,7 +210,7 @@ class View(Kafka):
     def __init__(self, cluster):
         self.cluster = cluster
         self.address = cluster.address
-        self.process = self._producer = self._handle = self._asking = None
+        self.process = self._producer = self._offsets = None
         self.admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0, "reconnect.backoff.max.ms": 200,
                                   "socket.timeout.ms": 4000})
 
@@ -218,7 +218,7 @@ class View(Kafka):
         raise NotImplementedError("a view is of a cluster that runs")
 
     def close(self):
-        self._close_handle()
+        self._close_offsets()
         self._producer = self.admin = None
 
     stop = close
@@ -227,12 +227,7 @@ class View(Kafka):
         """The first group makes the brokers create the topic of the offsets; better here than in a scenario."""
         self.create_topics({"warm-up": 1})
 
-        def answers():
-            try:
-                return self.committed("warm-up", "warm-up") == {0: None}
-            except (KafkaException, AssertionError):
-                return False
-        wait_until("the group coordinators", answers)
+        wait_until("the group coordinators", lambda: self.committed("warm-up", "warm-up") == {0: None})
 
     def create_topics(self, topics, **config):
         """{name: partitions}; config is that of the topics, with _ for each dot"""

@@ -1,7 +1,8 @@
-"""The events of a scenario: produced all the while, and what is known of each: where it stands and whose it is."""
+"""The events of a scenario: produced all the while, and what is known of each: where it stands and whose they are."""
 
 import collections
 import dataclasses
+import json
 import random
 import threading
 import time
@@ -10,30 +11,31 @@ import zlib
 from confluent_kafka import Producer
 
 from harness import HANG_GUARD_S
-from scene import one_call_event
 
 EVENTS_PER_S = 400
 BATCH_MAX = 400  # of one batch, should the one before it have taken long
 PAUSE_S = 0.02
+SINGLES, PAIRS = 0.3, 0.15  # shares of the events, see Feed
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
     id: str
-    email: str
+    contacts: tuple  # one, or two; each is sent a call
     topic: str
     partition: int
     offset: int
 
 
 class Feed(threading.Thread):
-    """Small batches, each when the one before it is acknowledged, until told to stop. Half of the events have
-    contacts of their own, the others share `contacts` of them; a contact's events stand in one partition."""
+    """Small batches, each when the one before it is acknowledged, until told to stop. SINGLES of the events have
+    a contact of their own, the others share `contacts` of them, and PAIRS are of two of those, unless `pairs` is False.
+    A contact's events stand in one partition."""
 
-    def __init__(self, address, topic, partitions, seed, contacts=40, singles_only=False, rate=EVENTS_PER_S):
+    def __init__(self, address, topic, partitions, seed, contacts=40, pairs=True, rate=EVENTS_PER_S):
         super().__init__(daemon=True)
         self.topic, self.partitions = topic, partitions
-        self.contacts, self.singles_only = contacts, singles_only
+        self.contacts, self.pairs = contacts, pairs
         self.rate = rate
         self.chance = random.Random(seed)
         self.prefix = f"{zlib.crc32(topic.encode()):08x}"
@@ -68,7 +70,7 @@ class Feed(threading.Thread):
         self.grown = True
         self.partitions = partitions
 
-    def produce(self, count, email=None):
+    def produce(self, count):
         """Returns when all are acknowledged."""
         if self.grown:
             self.producer.list_topics(self.topic, timeout=HANG_GUARD_S)  # or it would not know the new partitions
@@ -77,23 +79,35 @@ class Feed(threading.Thread):
         for _ in range(count):
             event_id = f"{self.prefix}-{self.count}"
             self.count += 1
-            of = email or self._contact(event_id)
-            partition = self.home.setdefault(of, zlib.crc32(of.encode()) % self.partitions)
+            contacts = self._contacts(event_id)
 
-            def delivered(error, message, event_id=event_id, of=of):
+            def delivered(error, message, event_id=event_id, contacts=contacts):
                 if error is None:
-                    self.events.append(Event(event_id, of, message.topic(), message.partition(), message.offset()))
+                    self.events.append(Event(event_id, contacts, message.topic(), message.partition(), message.offset()))
                 else:
                     failures.append(error)
-            self.producer.produce(self.topic, partition=partition, key=of.encode(), value=one_call_event(of, event_id),
+            value = json.dumps({"id": event_id, "email": contacts[0], "other": contacts[1] if contacts[1:] else None})
+            self.producer.produce(self.topic, partition=self._home(contacts[0]), key=contacts[0].encode(), value=value.encode(),
                                   on_delivery=delivered)
         assert self.producer.flush(HANG_GUARD_S) == 0, "the producer could not deliver all"
         assert not failures, f"not delivered: {failures[:3]}"
 
-    def _contact(self, event_id):
-        if self.singles_only or self.chance.random() < 0.5:
-            return f"single-{event_id}@example.com"
-        return f"user{self.chance.randrange(self.contacts)}-{self.prefix}@example.com"
+    def shared(self, number):
+        return f"user{number}-{self.prefix}@example.com"
+
+    def _contacts(self, event_id):
+        kind = self.chance.random()
+        if kind < SINGLES:
+            return (f"single-{event_id}@example.com",)
+        one, *others = self.chance.sample(range(self.contacts), self.contacts)
+        if self.pairs and kind < SINGLES + PAIRS:
+            for other in others:
+                if self._home(self.shared(one)) == self._home(self.shared(other)):
+                    return self.shared(one), self.shared(other)
+        return (self.shared(one),)
+
+    def _home(self, contact):
+        return self.home.setdefault(contact, zlib.crc32(contact.encode()) % self.partitions)
 
 
 def by_partition(events):

@@ -1,12 +1,13 @@
 """The judge: knows the events that were produced, the offsets that were committed and when, and what the API was
 asked, and nothing of the worker. Its findings:
 
-lost        events that no answered call stands for
-ahead       events below an offset that was seen committed before their call was answered
+lost        events of which a call was not answered
+ahead       events that a commit was seen to call finished, below its offset or by its metadata, before they were:
+            before their calls, and those of the earlier events of their contacts, were answered
 order       calls of a contact that came before the call of an earlier event of it, or beside another open one
-duplicates  calls for an event that had an answer already
-beyond      those of them that no disturbance explains: what was answered before the last commit but one that was
-            seen before the disturbance, and is sent again all the same
+duplicates  calls that had an answer already
+beyond      those of them that no disturbance explains: a commit that was seen before the disturbance calls the event
+            finished, or it was so before the last commit but one of those, and it is sent again all the same
 
 Times are milliseconds since 1970, of one machine. The sandbox notes the end of a request before it sends the reply, so
 a worker cannot know of it earlier; an offset counts as committed from when the coordinator's answer was here.
@@ -14,16 +15,17 @@ a worker cannot know of it earlier; an offset counts as committed from when the 
 
 import collections
 import dataclasses
+import functools
 import threading
 import time
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
-
 from feed import by_partition
+from offsets import NoAnswer, Offsets, progress
 
 EVERY_S = 0.01
 ASK_S = 2
 CLOCK_GRAIN_MS = 1
+NEVER = float("inf")
 
 
 def now_ms():
@@ -38,14 +40,22 @@ class Commit:
     offset: int
     metadata: str
 
+    @functools.cached_property
+    def progress(self):
+        return progress(self.offset, self.metadata)
+
+    def finished(self, offset):
+        """Whether it says that of the event at the offset."""
+        highest, unfinished = self.progress
+        return offset < self.offset or (offset <= highest and offset not in unfinished)
+
 
 class Sampler(threading.Thread):
     """Asks for the committed offsets over and over and keeps the changes."""
 
     def __init__(self, address, group, parts):
         super().__init__(daemon=True)
-        self.consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0,
-                                  "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 4000})
+        self.offsets = Offsets(address, group, ASK_S)
         self.parts = list(parts)  # (topic, partition); may grow
         self.changes = collections.defaultdict(list)
         self.samples = 0
@@ -64,20 +74,18 @@ class Sampler(threading.Thread):
         except BaseException as failure:  # shown by stop()
             self.failure = failure
         finally:
-            self.consumer.close()
+            self.offsets.close()
 
     def _sample(self, before_ms):
         try:
-            answer = self.consumer.committed([TopicPartition(*part) for part in self.parts], timeout=ASK_S)
-        except KafkaException:  # a coordinator moves
+            answer = self.offsets.fetch(self.parts)
+        except NoAnswer:  # a coordinator moves
             return False
         seen_ms = now_ms()
-        for tp in answer:
-            if tp.error or tp.offset == OFFSET_INVALID:
-                continue
-            changes, metadata = self.changes[tp.topic, tp.partition], tp.metadata or ""
-            if not changes or (changes[-1].offset, changes[-1].metadata) != (tp.offset, metadata):
-                changes.append(Commit(before_ms, seen_ms, tp.offset, metadata))
+        for part, (offset, metadata) in answer.items():
+            changes = self.changes[part]
+            if offset >= 0 and (not changes or (changes[-1].offset, changes[-1].metadata) != (offset, metadata)):
+                changes.append(Commit(before_ms, seen_ms, offset, metadata))
         self.samples += 1
         return True
 
@@ -120,104 +128,114 @@ def judge(events, requests, changes, disturbances=(), held=()):
     Only requests whose firstName is the id of an event count."""
     verdict = Verdict(events=len(events))
     known = {event.id: event for event in events}
-    calls = [request for request in requests if request["body"].get("firstName") in known]
+    calls = sorted((request for request in requests if request["body"].get("firstName") in known),
+                   key=lambda request: request["seq"])
     verdict.calls = len(calls)
-    answered = first_answers(calls)
-    verdict.lost = [event for event in events if event.id not in answered and event.id not in held]
-    judge_commits(verdict, [event for event in events if event.id not in held], answered, changes)
-    judge_order(verdict, known, calls, disturbances)
+    due = [event for event in events if event.id not in held]
+    ends = finished_ms(due, {key(request): request["finished_ms"] for request in reversed(calls) if is_answered(request)})
+    verdict.lost = [event for event in due if ends[event.id] == NEVER]
+    judge_commits(verdict, due, ends, changes)
+    judge_order(verdict, events, calls, disturbances, held)
     judge_duplicates(verdict, known, calls, changes, disturbances)
     return verdict
+
+
+def key(request):
+    """Of which event and contact the call is."""
+    return request["body"]["firstName"], request["email"]
 
 
 def is_answered(request):
     return request["applied"] and 200 <= request["status"] < 300
 
 
-def first_answers(calls):
-    """{event id: the first request of it that was answered}"""
+def finished_ms(events, answered_ms):
+    """{event id: when it was finished}: its calls had been answered, and so had the earlier events of its contacts.
+    answered_ms: {(event id, contact): when}."""
     found = {}
-    for request in calls:
-        if is_answered(request):
-            before = found.get(request["body"]["firstName"])
-            if before is None or request["finished_ms"] < before["finished_ms"]:
-                found[request["body"]["firstName"]] = request
+    for of_part in by_partition(events).values():
+        of_contact = collections.defaultdict(float)
+        for event in of_part:
+            found[event.id] = max(max(answered_ms.get((event.id, contact), NEVER), of_contact[contact])
+                                  for contact in event.contacts)
+            of_contact.update(dict.fromkeys(event.contacts, found[event.id]))
     return found
 
 
-# --- committed never passes the first unfinished event ------------------------------------------------
+# --- committed never passes what is not finished ------------------------------------------------------
 
-def judge_commits(verdict, events, answered, changes):
+def judge_commits(verdict, events, ends, changes):
     for part, of_part in by_partition(events).items():
-        never = float("inf")
-        ends = [answered[event.id]["finished_ms"] if event.id in answered else never for event in of_part]
         for commit in changes.get(part, []):
-            for event, end_ms in zip(of_part, ends):
-                if event.offset >= commit.offset:
-                    break
-                if end_ms > commit.seen_ms + CLOCK_GRAIN_MS:
-                    verdict.ahead.append((event, commit, "never answered" if end_ms == never else f"answered at {end_ms}"))
+            for event in of_part:
+                if ends[event.id] > commit.seen_ms + CLOCK_GRAIN_MS and commit.finished(event.offset):
+                    verdict.ahead.append((event, commit, f"finished at {ends[event.id]}"))
                     break
 
 
 # --- a contact's calls in the order of its events -----------------------------------------------------
 
-def judge_order(verdict, known, calls, disturbances):
-    """Each call of a contact is for the next event, or goes back to an earlier one, which is a duplicate."""
+def judge_order(verdict, events, calls, disturbances, held):
+    """Each call of a contact is for the next event, or goes back to an earlier one, which is a duplicate. Those that may
+    wait may be passed over, but not be sent later."""
     place, of_contact = {}, collections.defaultdict(list)
-    for event in sorted(known.values(), key=lambda event: (event.topic, event.partition, event.offset)):
-        place[event.id] = len(of_contact[event.email])
-        of_contact[event.email].append(event)
-    last, open_call = collections.defaultdict(lambda: -1), {}
-    for request in sorted(calls, key=lambda request: request["seq"]):
-        event = known[request["body"]["firstName"]]
-        before = open_call.get(event.email)
+    for event in sorted(events, key=lambda event: (event.topic, event.partition, event.offset)):
+        for contact in event.contacts:
+            place[event.id, contact] = len(of_contact[contact])
+            of_contact[contact].append(event)
+    last, open_call, applied = collections.defaultdict(lambda: -1), {}, set()
+    for request in calls:
+        contact, at = request["email"], place[key(request)]
+        before = open_call.get(contact)
         if before and before["finished_ms"] > request["started_ms"] and request["overlap"] and not any(
                 before["started_ms"] <= spell.end_ms and spell.begin_ms <= request["started_ms"] for spell in disturbances):
-            verdict.order.append(f"{event} began beside {before['body']['firstName']}")
-        open_call[event.email] = request
+            verdict.order.append(f"{contact}: {of_contact[contact][at]} began beside {before['body']['firstName']}")
+        open_call[contact] = request
         if not request["applied"]:
             continue
-        at = place[event.id]
-        if at > last[event.email] + 1:
-            verdict.order.append(f"{event} came before {of_contact[event.email][last[event.email] + 1]}")
-        last[event.email] = at
+        passed = [event for event in of_contact[contact][last[contact] + 1:at] if event.id not in held]
+        if passed:
+            verdict.order.append(f"{contact}: {of_contact[contact][at]} came before {passed[0]}")
+        elif at < last[contact] and key(request) not in applied:
+            verdict.order.append(f"{contact}: {of_contact[contact][at]} came after {of_contact[contact][last[contact]]}")
+        last[contact] = at
+        applied.add(key(request))
 
 
 # --- nothing twice without need -----------------------------------------------------------------------
 
 def judge_duplicates(verdict, known, calls, changes, disturbances):
-    answers = {}  # {event id: the last request of it that was answered}
-    for request in sorted(calls, key=lambda request: request["seq"]):
-        event = known[request["body"]["firstName"]]
-        before = answers.get(event.id)
+    excuses, answers = [Excuse(spell, known.values(), calls, changes) for spell in disturbances], {}
+    for request in calls:
+        event, before = known[request["body"]["firstName"]], answers.get(key(request))
         if before:
             verdict.duplicates.append((event, before, request))
-            if not any(explains(spell, before, request, changes.get((event.topic, event.partition), []))
-                       for spell in disturbances):
-                verdict.beyond.append(f"{event} answered at {before['finished_ms']} and sent again at {request['started_ms']}")
+            if not any(excuse.covers(event, before, request) for excuse in excuses):
+                verdict.beyond.append(f"{event} answered {request['email']} at {before['finished_ms']} and sent again at "
+                                      f"{request['started_ms']}")
         if is_answered(request):
-            answers[event.id] = request
-    verdict.bound = sum(may_repeat(spell, request, changes.get(part_of(known, request), []))
-                        for spell in disturbances for request in calls if is_answered(request))
+            answers[key(request)] = request
+    verdict.bound = sum(excuse.may_repeat(known[request["body"]["firstName"]], request)
+                        for excuse in excuses for request in calls if is_answered(request))
 
 
-def part_of(known, request):
-    event = known[request["body"]["firstName"]]
-    return event.topic, event.partition
+class Excuse:
+    """What a disturbance allows to be sent again: what was in flight when it began, or finished in it, or since the last
+    commit before it, and is not called finished by that. When that commit was made up is known at the earliest: commits
+    are made one at a time, so not before the one that precedes it was stored, and that was not there at its `asked_ms`."""
 
+    def __init__(self, spell, events, calls, changes):
+        self.spell = spell
+        self.commits = {part: [commit for commit in commits if commit.seen_ms <= spell.begin_ms][-2:]
+                        for part, commits in changes.items()}
+        self.ends = finished_ms(events, {key(request): request["finished_ms"] for request in calls
+                                         if is_answered(request) and request["started_ms"] <= spell.end_ms})
 
-def explains(spell, before, again, commits):
-    return again["started_ms"] >= spell.begin_ms and may_repeat(spell, before, commits)
+    def covers(self, event, before, again):
+        return again["started_ms"] >= self.spell.begin_ms and self.may_repeat(event, before)
 
-
-def may_repeat(spell, request, commits):
-    """In flight when the spell began, or answered in it, or since the last commit before it."""
-    return request["started_ms"] <= spell.end_ms and request["finished_ms"] >= since_ms(spell, commits)
-
-
-def since_ms(spell, commits):
-    """When the last commit before the spell was made up, at the earliest: commits are made one at a time, so not
-    before the one that precedes it was stored, and that was not there when it was asked for at `asked_ms`."""
-    stored = [commit for commit in commits if commit.seen_ms <= spell.begin_ms]
-    return stored[-2].asked_ms if len(stored) >= 2 else float("-inf")
+    def may_repeat(self, event, request):
+        commits = self.commits.get((event.topic, event.partition), [])
+        if request["started_ms"] > self.spell.end_ms or (commits and commits[-1].finished(event.offset)):
+            return False
+        return len(commits) < 2 or self.ends[event.id] >= commits[0].asked_ms

@@ -27,9 +27,8 @@ import scenarios_outages  # noqa: E402,F401
 import scenarios_topics  # noqa: E402,F401
 import scenarios_workers  # noqa: E402,F401
 from cluster import Cluster  # noqa: E402
-from harness import BUILD, ROOT, wait_until  # noqa: E402
+from harness import BUILD, ROOT  # noqa: E402
 from registry import SCENARIOS  # noqa: E402
-from scene import Scene  # noqa: E402
 from stage import Context, Skip, Stage  # noqa: E402
 
 RESULTS = ROOT / "build" / "test-results" / "chaos"
@@ -77,11 +76,9 @@ def play(scenario, context, folder, say):
     result.notes.update(stage.notes)
     result.seconds = time.monotonic() - begin
     if result.outcome == "FAILED" or KEEP_ALL:
-        kept = RESULTS / scenario.name
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder, kept, ignore=lambda _folder, names: {name for name in names if name == "notify"})
+        shutil.copytree(folder, RESULTS / folder.name, ignore=lambda _folder, names: {name for name in names if name == "notify"})
     if result.outcome == "FAILED":
-        result.why += f" (seed {context.seed}, logs in {(RESULTS / scenario.name).relative_to(ROOT)})"
+        result.why += f" (seed {context.seed}, logs in {(RESULTS / folder.name).relative_to(ROOT)})"
     shutil.rmtree(folder, ignore_errors=True)
     say(result.line())
     return result
@@ -113,31 +110,6 @@ def write_evidence(stage, verdict):
 
 
 # --- all of them -----------------------------------------------------------------------------------------
-
-def keeps_progress(context, folder):
-    """Whether commits carry what is finished beyond the committed offset: tried out, with a contact that waits."""
-    stage = Stage(context, folder, f"probe-{time.time_ns() // 1000 % 10**9}", True)
-    folder.mkdir(parents=True)
-    try:
-        stage.begin(partitions=1, feed=False, delay_ms=0)
-        stage.feed.produce(1, email="waits@example.com")
-        stage.sandbox.fault(email="waits@example.com", status=503)
-        stage.feed.produce(20)
-        worker = stage.start_worker()
-        committed = 100  # the offset of the event that waits
-
-        def at_it():
-            worker.check_running()
-            return stage.sampler.changes[stage.topic(), 0] and stage.sampler.changes[stage.topic(), 0][-1].offset == committed
-        wait_until("the commit before the event that waits", at_it)
-        wait_until("the others to be delivered", lambda: len(stage.sandbox.applied()) == 120)
-        before = stage.sampler.samples
-        wait_until("some commits", lambda: stage.sampler.changes[stage.topic(), 0][-1].metadata or
-                   stage.sampler.samples >= before + 100)  # ten intervals, as samples take 10 ms and more
-        return bool(stage.sampler.changes[stage.topic(), 0][-1].metadata)
-    finally:
-        stage.close()
-
 
 def chosen(names):
     found = [one for one in SCENARIOS if not names or any(name in one.name for name in names)]
@@ -197,16 +169,15 @@ def main():
     def say(line):
         with lock:
             print(line, flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True)
     begin = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="chaos-"))
     cluster = Cluster(folder / "cluster")
     try:
         cluster.start()
-        context = Context(cluster, asked.long, asked.seed, singles_only=False)
-        context.singles_only = not keeps_progress(context, folder / "probe")
-        say(f"chaos: seed {asked.seed}, programs in {BUILD.relative_to(ROOT)}, cluster up after {time.monotonic() - begin:.1f} s; "
-            f"commits carry {'no progress: each contact has one event' if context.singles_only else 'progress'}")
+        context = Context(cluster, asked.long, asked.seed)
+        say(f"chaos: seed {asked.seed}, programs in {BUILD.relative_to(ROOT)}, cluster up after {time.monotonic() - begin:.1f} s")
         results = play_all(context, folder, scenarios, say)
     finally:
         cluster.stop()

@@ -1,26 +1,16 @@
 """Reload, notification of the service manager, skipped events, the watchdog. Each needs something that a build may
 not have: then it is skipped and says so."""
 
-import os
+import collections
 import signal
 import socket
 import threading
 
-from harness import BUILD, WRAP, wait_until
-from judge import now_ms
+from harness import WRAP, wait_until
 from registry import scenario
-from stage import Skip
+from scenarios_workers import kill
+from stage import SHORT_SESSION, Skip
 from worker import ANY_PORT, WORKER, run_command
-
-RELOAD_RULES = """
-email = "${email | trim | lower}";
-rules: (
-  { name   = "one call";
-    topics = [ @TOPICS@ ];
-    identify: { firstName = "${id}"; lastName = "@GENERATION@"; company = "@GENERATION@"; }; }
-);
-"""
-
 
 def need_text_in_worker(text, what):
     """A build that has the feature has the text."""
@@ -36,8 +26,8 @@ def need_setting(name, section):
 
 
 def reload_rules(stage, generation, *topics):
-    return RELOAD_RULES.replace("@TOPICS@", ", ".join(f'"{stage.topic(topic)}"' for topic in topics)).replace(
-        "@GENERATION@", generation)
+    """Each call says twice by which configuration it was made."""
+    return stage.rules(*topics).replace("identify: {", f'identify: {{ lastName = "{generation}"; company = "{generation}";')
 
 
 @scenario(planned=True)
@@ -62,8 +52,11 @@ def reload_under_load(stage):
     later = stage.add_feed("later")
     later.produce(50)
     stage.finish(worker)
-    mixed = [call for call in stage.sandbox.requests() if call["body"]["lastName"] != call["body"]["company"]]
-    assert not mixed, f"mapped by two configurations: {mixed[0]}"
+    made_by = collections.defaultdict(set)
+    for call in stage.sandbox.requests():
+        made_by[call["body"]["firstName"]] |= {call["body"]["lastName"], call["body"]["company"]}
+    mixed = {event_id: generations for event_id, generations in made_by.items() if len(generations) > 1}
+    assert not mixed, f"mapped by two configurations: {mixed}"
     stage.check_no_lost_assignment()
     stage.notes["reloads"] = times * 2 + 1
 
@@ -136,13 +129,13 @@ def a_stall_without_a_reason_is_told(stage):
     stage.begin(feed=False)
     stage.sandbox.end_faults()
     stage.sandbox.fault(action="hang")
-    worker = stage.start_worker(account={"timeout": "10m"}, delivery={"stall_after": stall_after()}, admin=ANY_PORT)
+    worker = stage.start_worker(kafka=SHORT_SESSION, account={"timeout": "10m"}, delivery={"stall_after": stall_after()}, admin=ANY_PORT)
     wait_until("the probe to fail", lambda: worker.check_running() or worker.admin.get("/livez")[0] == 503)
-    told = [line for line in worker.lines() if "stall" in line.get("event", "")]
-    assert told and any(stage.topic() in " ".join(line.values()) for line in told), "the log does not say what waits"
+    worker.wait_for("worker.stalled")
+    worker.wait_for("partition.waits", count=6, topic=stage.topic())
+    worker.wait_for("partition.waits", **{"for": "reply"})
+    kill(stage, worker)
     stage.sandbox.end_faults()
-    stage.disturb("kill -9", now_ms())
-    worker.kill()
     stage.finish(stage.start_worker("second"))
 
 

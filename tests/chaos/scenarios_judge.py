@@ -8,7 +8,8 @@ from registry import scenario
 from sandbox import API_KEY, TEAM_ID
 
 # What each draws when it is killed and comes back under load.
-FOUND = {"honest": set(), "early": {"lost", "ahead"}, "reorder": {"order"}, "twice": {"beyond"}, "forgetful": {"beyond"}}
+FOUND = {"honest": set(), "early": {"lost", "ahead"}, "boastful": {"ahead"},
+         "reorder": {"order"}, "twice": {"beyond"}, "forgetful": {"beyond"}}
 KILLS = 1
 
 
@@ -19,7 +20,7 @@ def broken_worker(stage, mode, group):
 
 @scenario(judged=False)
 def the_judge_finds_what_is_broken(stage):
-    """Commits before it sends, sends in another order, sends twice, forgets what it committed; and one that is honest."""
+    """Commits before it sends, below the offset or above, sends in another order, sends twice, forgets what it committed; and one that is honest."""
     stage.begin(partitions=1, delay_ms=2, feed=False, more_topics={mode: 2 for mode in FOUND})
     for mode, expected in FOUND.items():
         verdict = judge_broken(stage, mode)
@@ -31,7 +32,7 @@ def the_judge_finds_what_is_broken(stage):
 
 def judge_broken(stage, mode):
     """The events of the topic by a group of its own, whose only worker is killed in the midst of them."""
-    feed = stage.add_feed(mode, contacts=5, singles_only=False, rate=100)
+    feed = stage.add_feed(mode, contacts=5, pairs=False, rate=100)
     feed.produce(240)
     feed.start()
     group, after, spells = f"{stage.group}-{mode}", stage.sandbox.last_seq(), []

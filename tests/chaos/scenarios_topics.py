@@ -5,14 +5,8 @@ from confluent_kafka.admin import NewPartitions
 
 from harness import HANG_GUARD_S, wait_until
 from registry import scenario
-from scene import ONE_CALL
 
 QUICK_METADATA = {"topic_metadata_refresh_interval_ms": 500}
-TWO_TOPICS = ONE_CALL.replace("@TOPIC@", '@TOPIC@", "@OTHER@')
-
-
-def rules_of_two(stage):
-    return TWO_TOPICS.replace("@TOPIC@", stage.topic()).replace("@OTHER@", stage.topic("other"))
 
 
 @scenario(planned=True)
@@ -40,7 +34,7 @@ def topic_deleted_and_made_anew(stage):
     stage.begin(partitions=2, more_topics={"other": 2}, feed=False)
     other = stage.add_feed("other")
     other.start()
-    worker = stage.start_worker(kafka=QUICK_METADATA, rules=rules_of_two(stage))
+    worker = stage.start_worker(kafka=QUICK_METADATA, rules=stage.rules("events", "other"))
     worker.wait_assigned(stage.partitions)
     stage.kafka.wait_until_finished(stage.group, [stage.topic()], worker)
     stage.kafka.delete_topic(stage.topic())
@@ -69,7 +63,7 @@ def topic_deleted_and_made_anew(stage):
     if outcome == "stopped":
         worker.stop()
         stage.kafka.reset_group(stage.group, stage.topic(), 0)
-        worker = stage.start_worker("after-reset", kafka=QUICK_METADATA, rules=rules_of_two(stage))
+        worker = stage.start_worker("after-reset", kafka=QUICK_METADATA, rules=stage.rules("events", "other"))
     stage.finish(worker)
 
 
@@ -112,7 +106,7 @@ def records_gone_before_they_were_read(stage):
 @scenario(planned=True)
 def records_gone_while_they_wait(stage):
     """The same under a running worker whose account is held: nothing is jumped over in silence."""
-    stage.begin(partitions=3, feed=False, singles_only=True)
+    stage.begin(partitions=3, feed=False)
     worker = stage.start_worker(delivery={"max_pending_events": 10, "prefetch_bytes": "1MiB"},
                                 kafka={"fetch_message_max_bytes": 2000, "max_partition_fetch_bytes": 2000})
     stage.kafka.wait_until_finished(stage.group, stage.partitions, worker)

@@ -12,6 +12,20 @@ from judge import Disturbance, Sampler, judge, now_ms
 from scene import Scene
 
 SESSION_MS = 3000
+# Feed's events. The calls of an event are of different contacts.
+RULES = """
+email = "${email | trim | lower}";
+rules: (
+  { name   = "its contact";
+    topics = [ @TOPICS@ ];
+    identify: { firstName = "${id}"; }; },
+  { name   = "the other contact";
+    topics = [ @TOPICS@ ];
+    when   = "other";
+    email  = "${other | trim | lower}";
+    identify: { firstName = "${id}"; }; }
+);
+"""
 SHORT_SESSION = {"session_timeout_ms": SESSION_MS, "max_poll_interval_ms": SESSION_MS}
 
 
@@ -25,7 +39,6 @@ class Context:
     cluster: object
     long: bool
     seed: int
-    singles_only: bool  # the worker keeps no progress beyond the committed offset
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)  # held by whoever uses the cables
 
 
@@ -61,11 +74,15 @@ class Stage(Scene):
             self.feed.start()
 
     def add_feed(self, topic, **settings):
-        """Unless told otherwise, each contact has one event only where the worker keeps no progress."""
-        settings.setdefault("singles_only", self.context.singles_only)
         feed = Feed(self.cluster.address, self.topic(topic), self.partitions[self.topic(topic)], self.seed, **settings)
         self.feeds.append(feed)
         return feed
+
+    def rules(self, *topics):
+        return RULES.replace("@TOPICS@", ", ".join(f'"{self.topic(topic)}"' for topic in topics))
+
+    def config(self, rules=None, **settings):
+        return super().config(rules or self.rules("events"), **settings)
 
     def start_worker(self, name="worker", env=None, **settings):
         settings["kafka"] = {"reconnect_backoff_max_ms": 500, **(settings.get("kafka") or {})}

@@ -1,23 +1,21 @@
 """A real Apache Kafka of one KRaft node, and the questions the tests ask it."""
 
-import base64
-import io
 import pathlib
 import shutil
-import socket
-import struct
 import subprocess
 import time
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic,
                                    OffsetSpec, ResourcePatternType, ResourceType)
 
 from harness import HANG_GUARD_S, ROOT, Process, free_port, tail, wait_until
+from offsets import Offsets, progress
 
 JARS = ROOT / "build" / "kafka"
 JAVA = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
 START_TRIES = 3  # a port that was free may be taken before Kafka binds it
+ASK_S = 4  # of one answer; who gets none asks again
 CLUSTER_ID = "c2VuZHgtd29ya2VyLXRlc3Q"
 
 # Old timestamps are part of the tests, so nothing may expire; 1 MB events are, too.
@@ -62,30 +60,13 @@ rootLogger.appenderRef.console.ref=console
 """
 
 
-def finished_offsets(committed, text):
-    """The offsets that a committed offset and its metadata say are finished; see src/delivery/progress.h."""
-    finished = set(range(committed))
-    if not text:
-        return finished
-    assert text[0] == "1", f"metadata of another version: {text!r}"
-    at, value, shift, listed = committed - 1, 0, 0, []
-    for byte in base64.urlsafe_b64decode(text[1:] + "=" * (-(len(text) - 1) % 4))[8:]:
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            at += value + 1
-            listed.append(at)
-            value = shift = 0
-    return finished | set(range(committed, listed[-1] + 1)) - set(listed[:-1])
-
-
 class Kafka:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.process = None
         self.admin = None
         self._producer = None
-        self._handle = self._asking = None  # the consumer for questions about the group self._asking
+        self._offsets = None  # those of the group that was asked for last
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -130,16 +111,10 @@ class Kafka:
     def _warm_up(self):
         """The first group makes the broker create the topic of the offsets; better here than in a test."""
         self.create_topics({"warm-up": 1})
-
-        def answers():
-            try:
-                return self.committed("warm-up", "warm-up") == {0: None}
-            except KafkaException:
-                return False
-        wait_until("Kafka's group coordinator", answers)
+        wait_until("Kafka's group coordinator", lambda: self.committed("warm-up", "warm-up") == {0: None})
 
     def stop(self):
-        self._close_handle()
+        self._close_offsets()
         self._producer = self.admin = None
         if self.process:
             self.process.end()
@@ -191,57 +166,30 @@ class Kafka:
 
     def committed(self, group, topic):
         """{partition: committed offset, or None}"""
-        asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-        answer = self._handle_of(group).committed(asked, timeout=HANG_GUARD_S)
-        failed = [tp for tp in answer if tp.error]
-        assert not failed, f"no committed offset of {failed[0]}"
-        return {tp.partition: None if tp.offset == OFFSET_INVALID else tp.offset for tp in answer}
+        return {partition: None if offset < 0 else offset
+                for partition, (offset, _) in self._fetch_offsets(group, topic).items()}
 
     def progress(self, group, topic):
         """{partition: the offsets that the group's commit says are finished}, of a topic without gaps"""
-        return {partition: finished_offsets(max(offset, 0), metadata)
-                for partition, (offset, metadata) in self._fetch_offsets(group, topic).items()}
-
-    def _fetch_offsets(self, group, topic):
-        """{partition: (offset, metadata)} by an OffsetFetch of our own, version 1: what librdkafka gives of the
-        metadata has no end."""
-        def text(value):
-            return struct.pack(">h", len(value)) + value.encode()
-        partitions = list(self.partitions(topic))
-        request = (struct.pack(">hhi", 9, 1, 1) + text("tests") + text(group) + struct.pack(">i", 1) + text(topic) +
-                   struct.pack(f">i{len(partitions)}i", len(partitions), *partitions))
-        host, port = self.address.split(":")
-        with socket.create_connection((host, int(port)), HANG_GUARD_S) as connection:
-            connection.sendall(struct.pack(">i", len(request)) + request)
-            stream = connection.makefile("rb")
-            reply = io.BytesIO(stream.read(*struct.unpack(">i", stream.read(4))))
-
-        def take(form):
-            return struct.unpack(">" + form, reply.read(struct.calcsize(">" + form)))[0]
-        assert (take("i"), take("i")) == (1, 1), "an answer for one topic"
-        reply.read(take("h"))
         found = {}
-        for _ in range(take("i")):
-            partition, offset = take("i"), take("q")
-            found[partition] = (offset, reply.read(max(take("h"), 0)).decode())
-            error = take("h")
-            assert not error, f"OffsetFetch answers {error} for partition {partition} of {topic}"
+        for partition, (offset, metadata) in self._fetch_offsets(group, topic).items():
+            highest, unfinished = progress(max(offset, 0), metadata)
+            found[partition] = set(range(max(offset, highest + 1))) - unfinished
         return found
 
-    def _handle_of(self, group):
-        """A consumer that subscribes to nothing, so it is no member. The admin client is not asked for
-        committed offsets: librdkafka crashes there when a coordinator has just moved (its issue 5040),
-        since only a consumer's handle has a group to look the coordinator up again for."""
-        if self._asking != group:
-            self._close_handle()
-            self._handle = Consumer({"bootstrap.servers": self.address, "group.id": group, "log_level": 0})
-            self._asking = group
-        return self._handle
+    def _fetch_offsets(self, group, topic):
+        """{partition: (offset, metadata)}"""
+        parts = [(topic, partition) for partition in self.partitions(topic)]
+        if self._offsets is None or self._offsets.group != group:
+            self._close_offsets()
+            self._offsets = Offsets(self.address, group, ASK_S)
+        answer = wait_until(f"the committed offsets of {group}", lambda: self._offsets.fetch_if_answered(parts))
+        return {partition: answer[topic, partition] for _, partition in parts}
 
-    def _close_handle(self):
-        if self._handle:
-            self._handle.close()
-        self._handle = self._asking = None
+    def _close_offsets(self):
+        if self._offsets:
+            self._offsets.close()
+        self._offsets = None
 
     def unfinished(self, group, topics):
         """{(topic, partition): (committed, end)} of the partitions not committed up to their end"""

@@ -49,7 +49,7 @@ class Trickle(threading.Thread):
 
 def test_twenty_joins_and_leaves_cost_no_assignment_and_no_event(scene):
     scene.create_topics(events=PARTITIONS)
-    settings = {"delivery": {"commit_interval": "50ms"}, "kafka": {"heartbeat_interval_ms": 100}}
+    settings = {"delivery": {"commit_interval": "50ms"}, "kafka": {"heartbeat_interval_ms": 200}}
     trickle = Trickle(scene)
     trickle.produce(100)
     scene.sandbox.fault(action="delay", delay_ms=5)

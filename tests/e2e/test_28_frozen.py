@@ -2,6 +2,7 @@
 on: it sends nothing of what it had in hand."""
 
 import signal
+import time
 
 from harness import wait_until
 
@@ -32,4 +33,30 @@ def test_a_process_that_was_frozen_sends_nothing_for_partitions_that_another_has
     heir.stop()
     frozen.stop()
     assert scene.sandbox.last_seq() == last, f"sent after the freeze: {scene.sandbox.requests(last)[:3]}"
+    scene.check_delivered_with_repeats(expected, restarts=1)
+
+
+def test_a_process_that_is_cut_off_from_kafka_soon_sends_nothing_more(scene):
+    """It has thousands of events in hand; each one sent now would be sent again."""
+    scene.create_topics(events=4)
+    records, expected = scene.one_call_history(events=EVENTS, contacts=300, partitions=4)
+    scene.produce(records)
+    slow = scene.sandbox.fault(action="delay", delay_ms=50)
+    worker = scene.start_worker(kafka={"session_timeout_ms": 6000}, delivery={"commit_interval": "50ms"},
+                                account={"max_in_flight": 8})
+    wait_until("it to have begun, and committed", lambda: worker.check_running() or any(scene.committed().values()),
+               show=worker.log_text)
+    scene.kafka.process.send(signal.SIGSTOP)
+    try:
+        worker.wait_for("commit.overdue")
+        wait_until("its calls to be answered", lambda: not scene.sandbox.stats()["open"])
+        last = scene.sandbox.last_seq()
+        time.sleep(0.5)  # ten calls' time: what must not happen cannot be awaited
+        assert scene.sandbox.last_seq() == last
+        assert scene.sandbox.fault_hits(slow) < EVENTS, "too quick for this test: nothing was left in hand"
+    finally:
+        scene.kafka.process.send(signal.SIGCONT)
+    scene.sandbox.end_faults()
+    scene.wait_until_finished(worker)
+    worker.stop()
     scene.check_delivered_with_repeats(expected, restarts=1)

@@ -6,7 +6,8 @@ import signal
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AclOperation
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, ResourcePatternType,
+                                   ResourceType)
 
 from harness import HANG_GUARD_S, wait_until
 from scene import one_call_event
@@ -272,3 +273,26 @@ def test_a_topic_that_may_not_be_read_is_named_and_read_when_it_may(scene, opera
     worker.stop()
     scene.check_delivered({"user0@example.com": expected["user0@example.com"] + later["user0@example.com"],
                            "other@example.com": ["e0", "e1"]})
+
+
+def test_a_group_that_does_not_let_us_in_is_named_until_it_does(scene):
+    scene.create_topics(events=1)
+    records, expected = of_partitions(3, [0])
+    scene.produce(records)
+    rule = AclBinding(ResourceType.GROUP, scene.group, ResourcePatternType.LITERAL, "User:*", "*", AclOperation.READ,
+                      AclPermissionType.DENY)
+    for future in scene.kafka.admin.create_acls([rule]).values():
+        future.result(HANG_GUARD_S)
+    worker = scene.start_worker(admin=ANY_PORT)
+    wait_until("the reason", lambda: worker.check_running() or worker.admin.metrics().active("sendx_worker_group_refused")
+               == [{"reason": "group_not_authorized"}], show=worker.log_text)
+    status, _, text = worker.admin.get("/readyz")
+    assert status == 503 and "group_not_authorized" in text, (status, text)
+    every = AclBindingFilter(ResourceType.GROUP, scene.group, ResourcePatternType.LITERAL, None, None, AclOperation.ANY,
+                             AclPermissionType.ANY)
+    for future in scene.kafka.admin.delete_acls([every]).values():
+        future.result(HANG_GUARD_S)
+    scene.wait_until_finished(worker)
+    assert worker.admin.metrics().active("sendx_worker_group_refused") == []
+    worker.stop()
+    scene.check_delivered(expected)

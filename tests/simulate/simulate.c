@@ -52,6 +52,7 @@ enum {
     ACCOUNTS = 2, /* of contact c: c % ACCOUNTS */
     WORKERS_MAX = 3,
     FLIGHTS_MAX = 256,
+    FOLDS_MAX = 256, /* calls in a flight */
     DRAIN_MS = 2000,
     LETTERS_MAX = 256,
     FAULTS_MS = 3 * 3600 * 1000, /* how long faults go on, at most */
@@ -71,9 +72,11 @@ enum poison {
 struct sim_call {
     int contact, new_contact; /* new_contact: -1 unless it renames */
     enum poison poison;
+    bool is_track;
     bool unknown; /* a track whose contact must be created first */
     bool sent, delivered, refused;
-    bool done; /* by the partition's present owner */
+    bool going; /* in the flight that is being looked at */
+    bool done;  /* by the partition's present owner */
 };
 
 struct sim_event {
@@ -132,11 +135,16 @@ struct sim_worker {
     uint64_t commit_finished[PARTITIONS_MAX]; /* a bit per event */
 };
 
+struct sim_id {
+    int partition, event, call;
+};
+
 struct sim_flight {
     struct core_job *job;
     struct core *core;
-    int worker; /* -1: the worker died */
-    int partition, event, call;
+    int worker;                   /* -1: the worker died */
+    struct sim_id ids[FOLDS_MAX]; /* of the calls it stands for, in order */
+    int count;
     int64_t due_ms;
     bool creates;
     struct settlement settlement;
@@ -166,12 +174,13 @@ static struct sim {
     int64_t mode_until_ms[ACCOUNTS];
     bool topic_down; /* the dead-letter topic */
     int64_t topic_until_ms, disturb_ms, faults_until_ms;
-    bool faults, with_poison, short_texts;
+    bool faults, with_poison, short_texts, folds;
     bool violated;
-    uint64_t calls_sent, repeats, hand_overs, crashes, lettered;
+    uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded;
 } sim;
 
-static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered;
+static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered,
+    total_folded;
 static int64_t total_ms;
 
 static bool
@@ -226,7 +235,7 @@ make_event(struct sim_event *event, int64_t offset, bool with_poison)
 
         call->contact = i && chance(60) ? event->calls[0].contact : pick_contact(-1);
         call->new_contact = chance(6) ? pick_contact(call->contact % ACCOUNTS) : -1;
-        call->unknown = call->new_contact < 0 && chance(5);
+        call->is_track = call->unknown = call->new_contact < 0 && chance(5);
         if (with_poison && chance(2))
             call->poison = pick_poison();
     }
@@ -266,6 +275,7 @@ make_world(uint64_t seed)
     sim.faults_until_ms = 60 * 1000 + pick(FAULTS_MS);
     sim.with_poison = chance(60);
     sim.short_texts = chance(20);
+    sim.folds = chance(50);
     for (int p = 0; p < sim.partition_count; p++) {
         struct sim_partition *partition = &sim.partitions[p];
         int64_t offset = pick(1000);
@@ -401,6 +411,13 @@ check_progress(const struct sim_worker *worker, int p, uint64_t said)
 
 /* ---- workers ---- */
 
+/* The user of a part: not NULL. */
+static void *
+user_of(int p)
+{
+    return &sim.partitions[p];
+}
+
 static void
 worker_start(struct sim_worker *worker)
 {
@@ -409,6 +426,7 @@ worker_start(struct sim_worker *worker)
                                  .retry_for_ms = RETRY_FOR_MS,
                                  .max_events = 1 + pick(60),
                                  .max_bytes = 4096 + pick(1 << 18),
+                                 .fold = sim.folds ? FOLD_SAFE : FOLD_OFF,
                                  .dead_letters = true,
                                  .budget = 0.05};
 
@@ -437,21 +455,32 @@ address_of(struct call *call, char letter, int contact)
     return arena_text(&call->arena, text, strlen(text));
 }
 
-/* The rule's name is how the false API knows a call again. */
+static void
+add_tag(struct call *call, struct text_list *tags, const char *tag)
+{
+    tags->items = arena_alloc(&call->arena, sizeof(char *));
+    tags->items[0] = arena_text(&call->arena, tag, strlen(tag));
+    tags->count = 1;
+}
+
+/* Its tag is how the false API knows a call again; a rename and the call that creates a contact,
+ * which are never folded, by the name of the rule. */
 static struct call *
 make_call(int p, int e, int c)
 {
     const struct sim_call *from = &sim.partitions[p].events[e].calls[c];
-    enum call_kind kind = from->unknown ? CALL_TRACK : CALL_IDENTIFY;
-    char rule[64];
+    enum call_kind kind = from->is_track ? CALL_TRACK : CALL_IDENTIFY;
+    char id[64];
     struct call *call;
 
-    snprintf(rule, sizeof(rule), "%d %d %d", p, e, c);
-    call = call_new(kind, (unsigned)(from->contact % ACCOUNTS), rule);
+    snprintf(id, sizeof(id), "%d %d %d", p, e, c);
+    call = call_new(kind, (unsigned)(from->contact % ACCOUNTS), id);
     if (kind == CALL_TRACK) {
         call->track.email = address_of(call, 'c', from->contact);
+        add_tag(call, &call->track.add_tags, id);
         return call;
     }
+    add_tag(call, &call->identify.tags, id);
     call->identify.email = address_of(call, 'c', from->contact);
     if (from->new_contact >= 0)
         call->identify.new_email = address_of(call, 'C', from->new_contact);
@@ -497,84 +526,104 @@ worker_read(struct sim_worker *worker, int p)
 }
 
 static struct sim_call *
-call_of(const struct sim_flight *flight)
+call_of(const struct sim_id *id)
 {
-    return &sim.partitions[flight->partition].events[flight->event].calls[flight->call];
+    return &sim.partitions[id->partition].events[id->event].calls[id->call];
 }
 
 static void
-check_order(const struct sim_flight *flight)
+check_order(const struct sim_id *id)
 {
-    struct sim_partition *partition = &sim.partitions[flight->partition];
-    struct sim_call *call = call_of(flight);
+    struct sim_partition *partition = &sim.partitions[id->partition];
+    struct sim_call *call = call_of(id);
 
-    for (int e = 0; e <= flight->event; e++) {
-        int calls = e == flight->event ? flight->call : partition->events[e].call_count;
+    for (int e = 0; e <= id->event; e++) {
+        int calls = e == id->event ? id->call : partition->events[e].call_count;
 
         for (int c = 0; c < calls && !partition->events[e].unmappable; c++) {
             const struct sim_call *before = &partition->events[e].calls[c];
 
-            if (share_contact(before, call) && !before->delivered && !before->refused)
+            if (share_contact(before, call) && !before->delivered && !before->refused &&
+                !before->going)
                 VIOLATION("partition %d: event %d call %d overtakes event %d call %d",
-                          flight->partition, flight->event, flight->call, e, c);
+                          id->partition, id->event, id->call, e, c);
         }
     }
 }
 
 /* Whatever comes after it for its contact is to come yet, or again. */
 static void
-check_repeat(const struct sim_flight *flight)
+check_repeat(const struct sim_id *id)
 {
-    const struct sim_partition *partition = &sim.partitions[flight->partition];
+    const struct sim_partition *partition = &sim.partitions[id->partition];
 
-    for (int e = flight->event + 1; e < partition->count; e++) {
+    for (int e = id->event + 1; e < partition->count; e++) {
         for (int c = 0; c < partition->events[e].call_count; c++) {
             if (partition->events[e].secured && !partition->events[e].unmappable &&
-                share_contact(&partition->events[e].calls[c], call_of(flight)))
+                share_contact(&partition->events[e].calls[c], call_of(id)))
                 VIOLATION("partition %d: event %d is sent, a later one of its contact not again",
-                          flight->partition, flight->event);
+                          id->partition, id->event);
         }
     }
+}
+
+/* Whether a flight of WORKER is on its way for a contact of CALL. */
+static bool
+is_out(int worker, const struct sim_call *call)
+{
+    for (int i = 0; i < sim.flight_count; i++) {
+        const struct sim_flight *other = &sim.flights[i];
+
+        /* What was folded is all of one contact, and none of it renames. */
+        if (other->worker == worker && share_contact(call_of(&other->ids[0]), call))
+            return true;
+    }
+    return false;
+}
+
+static void
+check_call(const struct sim_id *id, const struct sim_worker *worker)
+{
+    struct sim_event *event = &sim.partitions[id->partition].events[id->event];
+    struct sim_call *call = call_of(id);
+
+    if (event->secured)
+        VIOLATION("partition %d offset %" PRId64 " is sent again in spite of a stored commit",
+                  id->partition, event->offset);
+    if (call->delivered) {
+        sim.repeats++;
+        if (!event->may_repeat)
+            VIOLATION("partition %d offset %" PRId64 " call %d is sent twice without a reason",
+                      id->partition, event->offset, id->call);
+    }
+    if (sim.now < worker->not_before_ms[call->contact % ACCOUNTS])
+        VIOLATION("a call starts %" PRId64 " ms before Retry-After",
+                  worker->not_before_ms[call->contact % ACCOUNTS] - sim.now);
+    if (is_out((int)(worker - sim.workers), call))
+        VIOLATION("two calls of one contact are in flight");
+    check_order(id);
+    check_repeat(id);
 }
 
 static void
 check_sending(const struct sim_flight *flight, const struct sim_worker *worker)
 {
-    struct sim_event *event = &sim.partitions[flight->partition].events[flight->event];
-    struct sim_call *call = call_of(flight);
-
-    if (event->secured)
-        VIOLATION("partition %d offset %" PRId64 " is sent again in spite of a stored commit",
-                  flight->partition, event->offset);
-    if (call->delivered) {
-        sim.repeats++;
-        if (!event->may_repeat)
-            VIOLATION("partition %d offset %" PRId64 " call %d is sent twice without a reason",
-                      flight->partition, event->offset, flight->call);
+    for (int i = 0; i < flight->count; i++) {
+        check_call(&flight->ids[i], worker);
+        call_of(&flight->ids[i])->going = true;
     }
-    if (sim.now < worker->not_before_ms[call->contact % ACCOUNTS])
-        VIOLATION("a call starts %" PRId64 " ms before Retry-After",
-                  worker->not_before_ms[call->contact % ACCOUNTS] - sim.now);
-    for (int i = 0; i < sim.flight_count; i++) {
-        const struct sim_flight *other = &sim.flights[i];
-
-        if (other->worker == flight->worker && share_contact(call_of(other), call))
-            VIOLATION("two calls of one contact are in flight");
+    for (int i = 0; i < flight->count; i++) {
+        call_of(&flight->ids[i])->going = false;
+        call_of(&flight->ids[i])->sent = true;
     }
-    check_order(flight);
-    check_repeat(flight);
+    sim.folded += (uint64_t)(flight->count - 1);
 }
 
 static struct settlement
-reply_to(const struct sim_flight *flight)
+reply_to_call(const struct sim_call *call)
 {
     static const struct settlement done = {.verdict = VERDICT_DONE, .status = 200};
-    const struct sim_call *call = call_of(flight);
 
-    if (flight->creates)
-        return done;
-    if (call->unknown)
-        return (struct settlement){.verdict = VERDICT_UNKNOWN_CONTACT, .status = 404};
     /* At the end everything is mended but what is refused for good: what always breaks would look
      * like an outage once nothing else is left. */
     switch (sim.faults || call->poison == POISON_REFUSED ? call->poison : SOUND) {
@@ -589,11 +638,26 @@ reply_to(const struct sim_flight *flight)
     }
 }
 
+/* What is wrong with one call of a flight is wrong with all of it. */
+static struct settlement
+reply_to(const struct sim_flight *flight)
+{
+    struct settlement reply = {.verdict = VERDICT_DONE, .status = 200};
+
+    if (flight->creates)
+        return reply;
+    if (call_of(&flight->ids[0])->unknown)
+        return (struct settlement){.verdict = VERDICT_UNKNOWN_CONTACT, .status = 404};
+    for (int i = 0; i < flight->count && reply.verdict == VERDICT_DONE; i++)
+        reply = reply_to_call(call_of(&flight->ids[i]));
+    return reply;
+}
+
 /* What the account's state makes of it. Lost replies are among the flaky ones. */
 static void
 answer(struct sim_flight *flight)
 {
-    int account = call_of(flight)->contact % ACCOUNTS;
+    int account = call_of(&flight->ids[0])->contact % ACCOUNTS;
 
     flight->due_ms = sim.now + 1 + pick(chance(90) ? 100 : 1000);
     flight->settlement = reply_to(flight);
@@ -628,6 +692,22 @@ answer(struct sim_flight *flight)
     }
 }
 
+static void
+read_ids(struct sim_flight *flight, const struct call *call)
+{
+    const struct text_list *tags =
+        call->kind == CALL_IDENTIFY ? &call->identify.tags : &call->track.add_tags;
+    struct sim_id *ids = flight->ids;
+
+    sscanf(call->rule, "%d %d %d", &ids[0].partition, &ids[0].event, &ids[0].call);
+    flight->count = 1;
+    for (size_t i = 1; i < tags->count; i++) {
+        struct sim_id *id = &ids[flight->count++];
+
+        sscanf(tags->items[i], "%d %d %d", &id->partition, &id->event, &id->call);
+    }
+}
+
 static bool
 worker_send(struct sim_worker *worker)
 {
@@ -636,43 +716,79 @@ worker_send(struct sim_worker *worker)
 
     while (sim.flight_count < FLIGHTS_MAX && (job = core_next(worker->core, sim.now))) {
         const struct call *from = core_job_call(job);
-        struct sim_flight flight = {
-            .job = job, .core = worker->core, .worker = (int)(worker - sim.workers)};
+        struct sim_flight *flight = &sim.flights[sim.flight_count];
 
-        sscanf(from->rule, "%d %d %d", &flight.partition, &flight.event, &flight.call);
-        flight.creates = from->kind == CALL_IDENTIFY && call_of(&flight)->unknown;
-        check_sending(&flight, worker);
+        flight->job = job;
+        flight->core = worker->core;
+        flight->worker = (int)(worker - sim.workers);
+        read_ids(flight, from);
+        flight->creates = from->kind == CALL_IDENTIFY && call_of(&flight->ids[0])->is_track;
+        check_sending(flight, worker);
         if (worker->is_unsure)
             VIOLATION("a call starts after a gap before a commit was answered");
-        answer(&flight);
-        call_of(&flight)->sent = true;
+        answer(flight);
         sim.calls_sent++;
-        sim.flights[sim.flight_count++] = flight;
+        sim.flight_count++;
         sent = true;
     }
     return sent;
 }
 
+/* A contact that was created is there for all of its calls. */
+static void
+note_created(int contact)
+{
+    for (int p = 0; p < sim.partition_count; p++) {
+        for (int e = 0; e < sim.partitions[p].count; e++) {
+            for (int c = 0; c < sim.partitions[p].events[e].call_count; c++) {
+                struct sim_call *call = &sim.partitions[p].events[e].calls[c];
+
+                call->unknown &= call->contact != contact;
+            }
+        }
+    }
+}
+
+static void
+note_delivered(const struct sim_flight *flight)
+{
+    if (flight->creates)
+        note_created(call_of(&flight->ids[0])->contact);
+    for (int i = 0; i < flight->count && !flight->creates; i++)
+        call_of(&flight->ids[i])->delivered = true;
+}
+
+/* Whether the calls of FLIGHT that were not given back have ended well. */
+static bool
+ends(enum settled settled, const struct sim_flight *flight)
+{
+    return settled == SETTLED_DONE || settled == SETTLED_SKIPPED ||
+           (settled == SETTLED_FORGOTTEN && flight->settlement.verdict == VERDICT_DONE &&
+            !flight->creates);
+}
+
 static void
 settle(struct sim_flight *flight)
 {
-    struct sim_call *call = call_of(flight);
-    int64_t *not_before_ms = &sim.workers[flight->worker].not_before_ms[call->contact % ACCOUNTS];
+    struct sim_call *first = call_of(&flight->ids[0]);
+    int64_t *not_before_ms = &sim.workers[flight->worker].not_before_ms[first->contact % ACCOUNTS];
+    bool is_of[PARTITIONS_MAX]; /* still: what was given back is not done */
     enum settled settled;
 
-    if (flight->settlement.verdict == VERDICT_DONE && flight->creates)
-        call->unknown = false;
-    else if (flight->settlement.verdict == VERDICT_DONE)
-        call->delivered = true;
+    if (flight->settlement.verdict == VERDICT_DONE)
+        note_delivered(flight);
     if (flight->settlement.not_before_ms > *not_before_ms)
         *not_before_ms = flight->settlement.not_before_ms;
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        is_of[p] = core_job_is_of(flight->job, user_of(p));
     settled = core_settle(flight->core, flight->job, &flight->settlement, sim.now);
-    call->done |= settled == SETTLED_DONE || settled == SETTLED_SKIPPED;
+    for (int i = 0; i < flight->count; i++)
+        call_of(&flight->ids[i])->done |= ends(settled, flight) && is_of[flight->ids[i].partition];
     if (settled == SETTLED_FAILED || settled == SETTLED_REFUSED) {
-        if (call->poison == SOUND)
-            VIOLATION("a sound call is refused: partition %d event %d call %d", flight->partition,
-                      flight->event, flight->call);
-        call->refused = true;
+        if (first->poison == SOUND)
+            VIOLATION("a sound call is refused: partition %d event %d call %d",
+                      flight->ids[0].partition, flight->ids[0].event, flight->ids[0].call);
+        first->refused = true;
     }
 }
 
@@ -680,10 +796,11 @@ static void
 settle_due(void)
 {
     for (int i = 0; i < sim.flight_count; i++) {
-        struct sim_flight flight = sim.flights[i];
+        static struct sim_flight flight;
 
-        if (flight.due_ms > sim.now)
+        if (sim.flights[i].due_ms > sim.now)
             continue;
+        flight = sim.flights[i];
         sim.flights[i--] = sim.flights[--sim.flight_count];
         if (flight.worker >= 0)
             settle(&flight);
@@ -812,7 +929,8 @@ commit_start(struct sim_worker *worker)
     for (int p = 0; p < sim.partition_count; p++)
         worker->commit_offsets[p] = -1;
     for (size_t i = 0; i < count; i++)
-        take_offset(worker, (int)(intptr_t)offsets[i].user, &offsets[i]);
+        take_offset(worker, (int)((struct sim_partition *)offsets[i].user - sim.partitions),
+                    &offsets[i]);
     for (int p = 0; p < sim.partition_count; p++) {
         if (worker->parts[p] && worker->commit_offsets[p] < 0)
             check_nothing_new(worker, p);
@@ -879,7 +997,7 @@ assign(int w, int p)
     while (next < partition->count && partition->events[next].offset < start)
         next++;
     worker->next[p] = next;
-    worker->parts[p] = core_assign(worker->core, start, partition->committed, (void *)(intptr_t)p);
+    worker->parts[p] = core_assign(worker->core, start, partition->committed, user_of(p));
     found = progress_read(partition->text, partition->text_len, binding_of(p), start, &progress);
     core_part_bind(worker->parts[p], binding_of(p), found ? &progress : NULL);
     for (int e = 0; e < partition->count; e++) {
@@ -1228,6 +1346,7 @@ simulate(uint64_t seed)
     total_hand_overs += sim.hand_overs;
     total_crashes += sim.crashes;
     total_lettered += sim.lettered;
+    total_folded += sim.folded;
     total_ms += sim.now;
     return !sim.violated;
 }
@@ -1246,9 +1365,9 @@ main(int argc, char **argv)
         }
     }
     printf("simulate: hours=%" PRId64 " calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64
-           " crashes=%" PRIu64 " dead_letters=%" PRIu64 "\n",
+           " crashes=%" PRIu64 " dead_letters=%" PRIu64 " folded=%" PRIu64 "\n",
            total_ms / 3600000, total_sent, total_repeats, total_hand_overs, total_crashes,
-           total_lettered);
+           total_lettered, total_folded);
     printf("simulate: seeds=%" PRIu64 " violations=%" PRIu64 "\n", seeds, violations);
     return violations ? 1 : 0;
 }

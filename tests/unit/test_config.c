@@ -408,7 +408,8 @@ included_files_begin_in_the_folder_of_the_file_and_are_named(void **state)
 
 static const char full[] =
     "kafka: { bootstrap_servers = \"a:1,b:2\"; group_id = \"$${x} \\\"q\\\" \\\\ \\t\";\n"
-    "  start = \"2026-01-31T09:30:00Z\"; session_timeout_ms = 6000; };\n"
+    "  start = \"2026-01-31T09:30:00Z\"; session_timeout_ms = 6000; "
+    "skip = [ \"t:0:1\", \"u.v:2147483647:9223372036854775807\" ]; };\n"
     "accounts: ( { name = \"a\"; team_id = \"t\"; api_key = \"k\"; timeout = \"90s\";\n"
     "    rate_limit = 12.3; hold = true; on_unknown_contact = \"skip\"; },\n"
     "  { name = \"b\"; api = \"rest\"; api_key = \"k\"; base_url = \"http://127.0.0.1:8/x/\"; } "

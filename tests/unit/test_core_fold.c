@@ -292,8 +292,23 @@ what_is_left_of_a_fold_whose_first_call_was_lost_is_sent(void **state)
     open_identify(fixture, "b");
     job = expect_tags(fixture, CALL_IDENTIFY, "a b");
     core_release(fixture->core, other);
-    end(fixture, job, VERDICT_DONE, 200, SETTLED_FORGOTTEN);
+    end(fixture, job, VERDICT_TRANSIENT, 500, SETTLED_FORGOTTEN);
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    expect_offset(fixture, 1);
+}
+
+static void
+what_went_along_with_a_call_that_was_lost_is_done_when_that_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *other = open_in_another_part(fixture, "a");
+    struct core_job *job;
+
+    open_identify(fixture, "b");
+    job = expect_tags(fixture, CALL_IDENTIFY, "a b");
+    core_release(fixture->core, other);
+    end(fixture, job, VERDICT_DONE, 200, SETTLED_FORGOTTEN);
+    expect_nothing(fixture);
     expect_offset(fixture, 1);
 }
 
@@ -332,6 +347,7 @@ main(void)
         SAFE(a_hand_over_waits_for_what_goes_along),
         SAFE(what_was_lost_is_not_sent_again),
         SAFE(what_is_left_of_a_fold_whose_first_call_was_lost_is_sent),
+        SAFE(what_went_along_with_a_call_that_was_lost_is_done_when_that_is),
         FINAL(halfway_what_was_lost_is_left_out_of_the_track),
     };
 

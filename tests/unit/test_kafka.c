@@ -908,6 +908,33 @@ a_member_leaves_before_it_ever_joined(void **state)
     leave(join(&main_cluster, "short", "read", KAFKA_START_EARLIEST));
 }
 
+/* ---- the commit gate by itself ---- */
+
+/* The question to the main thread is asked late in a turn that took long, so what may follow it has
+ * to be waited for from then on. */
+static void
+the_gate_waits_from_when_the_main_thread_has_answered(void **state)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_gate gate;
+    int64_t real = clock_now_ms();
+    int64_t now = real - 1000; /* when the turn began */
+    int64_t due;
+
+    (void)state;
+    kafka_gate_init(&gate, conf, -1);
+    atomic_store(&gate.heartbeat_ms, now - 200);
+    assert_false(kafka_gate_is_open(&gate, now));
+    due = kafka_gate_step(&gate, main_cluster.rk, now);
+    assert_true(due > real);
+    assert_false(kafka_gate_is_open(&gate, now));
+    due = kafka_gate_step(&gate, main_cluster.rk, due - 1);
+    assert_false(kafka_gate_is_open(&gate, due - 1));
+    assert_int_equal(kafka_gate_step(&gate, main_cluster.rk, due), CLOCK_NEVER);
+    assert_true(kafka_gate_is_open(&gate, due));
+    rd_kafka_conf_destroy(conf);
+}
+
 int
 main(void)
 {
@@ -932,6 +959,7 @@ main(void)
         cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
+        cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
         cmocka_unit_test(a_member_leaves_before_it_ever_joined),
     };
 

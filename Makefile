@@ -188,8 +188,7 @@ docs-metrics: all ## write docs/metrics.md from a live scrape
 
 screenshots: all ## pictures of the page into docs/images
 	@./deps test
-	@SENDX_SCREENSHOTS=$(CURDIR)/docs/images build/venv/bin/python -m pytest -q -k pictures tests/e2e/test_38_page.py \
-	    -c tests/e2e/pytest.ini
+	@build/venv/bin/python -m pytest -q tests/e2e/pictures.py -c tests/e2e/pytest.ini
 
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)

@@ -1,11 +1,7 @@
-"""The page of the admin endpoint in a real browser. SENDX_SCREENSHOTS=FOLDER keeps pictures: make screenshots."""
+"""The page of the admin endpoint in a real browser."""
 
 import json
-import os
-import pathlib
 import random
-import threading
-import time
 
 import pytest
 
@@ -14,7 +10,6 @@ from harness import ROOT, wait_until
 from worker import ANY_PORT
 
 TOKEN = "page-token-40417"
-SCREENSHOTS = os.environ.get("SENDX_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -191,36 +186,3 @@ def test_it_is_usable_narrow_and_by_keyboard(scene, browser):
     page.wait("before => document.querySelector('#rules').innerText !== before", arg=before)
     assert not page.problems
     worker.stop()
-
-
-@pytest.mark.skipif(not SCREENSHOTS, reason="make screenshots")
-def test_pictures_for_the_documentation(scene, browser):
-    """A worker in its day: events come in, one contact is refused, one waits, a producer has dropped a field."""
-    scene.group, scene.dead_letter_topic = "marketing", "sendx-worker.dead-letter"
-    world = World(scene, prefix="")
-    scene.sandbox.fault(email="user7@example.com", status=422, body='{"message": "birthday is not a date"}')
-    scene.sandbox.fault(email="user60@example.com", status=500)
-    scene.sandbox.fault(delay_ms=20)
-    worker = scene.start_worker(admin=ANY_PORT, rules=world.rules, account={"max_in_flight": 16})
-    world.produce(3000)
-    stop = threading.Event()
-
-    def go_on():
-        while not stop.wait(0.1):
-            world.produce(9)
-    producer = threading.Thread(target=go_on, daemon=True)
-    producer.start()
-    wait_until("the backlog to be done", lambda: worker.admin.status()["events"]["delivered"] > 3000)
-    folder = pathlib.Path(SCREENSHOTS)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, width, scheme in (("light", 1200, "light"), ("dark", 1200, "dark"), ("narrow", 360, "light")):
-        page = Page(browser, url(worker), viewport={"width": width, "height": 800}, color_scheme=scheme,
-                    reduced_motion="reduce")
-        page.wait("() => [...document.querySelectorAll('#c-tags .moves')].length > 3")
-        time.sleep(3)  # the rates settle
-        page.page.screenshot(path=folder / f"{name}.png", full_page=True)
-        assert not page.problems
-        page.page.close()
-    stop.set()
-    producer.join()
-    worker.kill()

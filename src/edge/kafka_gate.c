@@ -6,7 +6,8 @@
 #include "base/macros.h"
 
 enum {
-    API_JOIN_GROUP = 11, /* ApiKeys of the Kafka protocol */
+    API_METADATA = 3, /* ApiKeys of the Kafka protocol */
+    API_JOIN_GROUP = 11,
     API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
@@ -39,7 +40,7 @@ on_response_received(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t
 
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
         (void)size, (void)rtt, (void)error;
-    if (api_key == API_HEARTBEAT)
+    if (api_key == API_HEARTBEAT || api_key == API_METADATA)
         atomic_store(&gate->heartbeat_ms, clock_now_ms());
     if (api_key == API_SYNC_GROUP) {
         atomic_store(&gate->join_out, false);

@@ -6,7 +6,8 @@
  *
  * A JoinGroup is seen when it is on the wire, and a commit can be under way to the same connection
  * by then. So the gate is also closed while a JoinGroup may be about to be sent: after each answer
- * to a heartbeat, which is how a member hears of a rebalance, and after partitions were given back.
+ * to a heartbeat, which is how a member hears of a rebalance, or with metadata, by which the leader
+ * of a group sees that topics have changed, and after partitions were given back or lost.
  * librdkafka 2.0.2 lets a second pass between two JoinGroups and sends a delayed one when its main
  * thread next has something to do, which must not be our commit: it is made to have something to do
  * first.
@@ -25,7 +26,7 @@
 struct kafka_gate {
     atomic_bool join_out;
     atomic_int_least64_t joined_ms;    /* when the last JoinGroup was sent */
-    atomic_int_least64_t heartbeat_ms; /* when the last heartbeat was answered */
+    atomic_int_least64_t heartbeat_ms; /* when the last of those answers came */
     int wake_fd;                       /* written to when the gate opens; borrowed */
 
     /* Of the loop's thread. */

@@ -549,6 +549,7 @@ lose_some(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions
         if (part)
             move(part, &kafka->revoking);
     }
+    kafka_gate_expect(&kafka->gate, kafka->now_ms); /* a JoinGroup follows */
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);
 }

@@ -10,7 +10,7 @@ import zlib
 
 from confluent_kafka import Producer
 
-from harness import HANG_GUARD_S
+from harness import HANG_GUARD_S, wait_until
 
 EVENTS_PER_S = 400
 BATCH_MAX = 400  # of one batch, should the one before it have taken long
@@ -41,7 +41,7 @@ class Feed(threading.Thread):
         self.prefix = f"{zlib.crc32(topic.encode()):08x}"
         self.producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 2, "log_level": 0,
                                   "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 4000})
-        self.grown = False
+        self.grown = None  # the new number of partitions, until the producer knows it
         self.events = []  # acknowledged, those of a partition in the order of their offsets
         self.home = {}    # {e-mail: partition}
         self.count = 0
@@ -58,23 +58,26 @@ class Feed(threading.Thread):
         except BaseException as failure:  # shown by stop()
             self.failure = failure
 
+    def check(self):
+        if self.failure:
+            raise self.failure
+
     def stop(self):
         self.over.set()
         if self.is_alive():
             self.join()
-        if self.failure:
-            raise self.failure
+        self.check()
 
     def grow(self, partitions):
         """The topic has more partitions now; new contacts have all of them."""
-        self.grown = True
-        self.partitions = partitions
+        self.grown = partitions
 
     def produce(self, count):
         """Returns when all are acknowledged."""
         if self.grown:
-            self.producer.list_topics(self.topic, timeout=HANG_GUARD_S)  # or it would not know the new partitions
-            self.grown = False
+            wait_until("the producer to know the new partitions", lambda: len(self.producer.list_topics(
+                self.topic, timeout=HANG_GUARD_S).topics[self.topic].partitions) >= self.grown)
+            self.partitions, self.grown = self.grown, None
         failures = []
         for _ in range(count):
             event_id = f"{self.prefix}-{self.count}"

@@ -103,6 +103,8 @@ class Stage(Scene):
         before = self.calls()
 
         def there():
+            for one in self.feeds:
+                one.check()
             for worker in workers:
                 worker.check_running()
             return self.calls() >= before + more

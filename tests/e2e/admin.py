@@ -105,6 +105,10 @@ class Admin:
         return {labels["reason"] for labels in self.metrics().active("sendx_worker_account_held")
                 if labels["account"] == account}
 
+    def holds(self):
+        """What stands still, as the page has it: a set of (scope, name, reason)."""
+        return {(hold["scope"], hold["name"], hold["reason"]) for hold in self.status()["holds"]}
+
     def letters_held(self):
         return {labels["reason"] for labels in self.metrics().active("sendx_worker_dead_letters_held")}
 

@@ -45,6 +45,9 @@ def wait_stopped(worker, partition, reason="out_of_range"):
     assert stopped == {str(partition): reason}, stopped
     status, _, text = worker.admin.get("/readyz")
     assert status == 200 and f"partition {partition} of" in text and reason in text, (status, text)
+    assert worker.admin.holds() == {("partition", f"{line['topic']}/{partition}", reason)}
+    shown = worker.admin.status()["partitions"][partition]
+    assert (shown["partition"], shown["state"], shown["reason"]) == (partition, "stopped", reason), shown
     return int(line["offset"])
 
 
@@ -202,6 +205,7 @@ def test_a_missing_topic_is_named_and_found_when_it_comes(scene):
     assert worker.wait_for("topic.unavailable")["topic"] == later
     assert worker.admin.metrics().active("sendx_worker_topic_unavailable") == [{"topic": later, "reason": "topic_missing"}]
     assert f"topic {later}: topic_missing" in worker.admin.get("/readyz")[2]
+    assert worker.admin.holds() == {("topic", later, "topic_missing")}
     scene.wait_until_finished(worker)
     scene.kafka.create_topics({later: 2})
     scene.topics["later"], scene.partitions[later] = later, 2

@@ -25,6 +25,7 @@ def test_replies_that_do_not_come_fail_liveness_until_they_do(scene):
     text = wait_live(worker, 503)[2]
     assert "nothing has moved" in text, text
     assert worker.admin.metrics().value("sendx_worker_stalled") == 1
+    assert worker.admin.holds() == {("worker", "events", "stalled")}
     line = worker.wait_for("worker.stalled", level="error")
     assert int(line["calls_in_flight"]) == 4 and int(line["events"]) == 20, line
     waits = {one["partition"]: one for one in worker.lines("partition.waits")}

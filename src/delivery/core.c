@@ -84,6 +84,12 @@ core_gate(const struct core *core, unsigned account)
     return account < core->account_count ? &core->accounts[account]->gate : NULL;
 }
 
+bool
+core_account_waits(const struct core *core, unsigned account)
+{
+    return account < core->account_count && !list_is_empty(&core->accounts[account]->tries);
+}
+
 /* ---- whose turn it is ---- */
 
 static struct core_job *
@@ -176,7 +182,7 @@ core_deadline(const struct core *core, int64_t now)
     if (core->letters_failed && list_is_empty(&core->letters_out))
         due_ms =
             clock_earlier(due_ms, core->letters_due_ms > now ? core->letters_due_ms : CLOCK_NEVER);
-    if (!list_is_empty(&core->large_letters))
+    if (!list_is_empty(&core->large_letters) && !core->doubted)
         due_ms = clock_earlier(due_ms, core->large_due_ms);
     if (core->limits.dead_letters && core->refused_count + core->unmapped_count > 0)
         due_ms = clock_earlier(due_ms, budget_deadline(now));

@@ -327,6 +327,7 @@ const struct core_counts *core_part_counts(const struct core_part *part);
 void core_totals(const struct core *core, struct core_counts *ret); /* parts that are gone, too */
 void core_gauges(const struct core *core, struct core_gauges *ret);
 const struct gate *core_gate(const struct core *core, unsigned account); /* borrowed, may be NULL */
+bool core_account_waits(const struct core *core, unsigned account); /* a call of it, for its turn */
 const char *event_outcome_name(enum event_outcome outcome);
 
 /* Checks every invariant that can be checked from inside, by assertions. For tests. */

@@ -236,6 +236,12 @@ is_stuck(const struct core *core, const struct core_event *event)
     if (event->letter == LETTER_UNMAPPED || event->letter == LETTER_LARGE)
         return true;
     LIST_EACH(node, &event->jobs) {
+        const struct core_job *job = CONTAINER_OF(node, struct core_job, event_node);
+
+        if (job->leader && job->leader->state == JOB_IN_FLIGHT)
+            return false;
+    }
+    LIST_EACH(node, &event->jobs) {
         if (CONTAINER_OF(node, struct core_job, event_node)->stuck_round == core->stuck_round)
             return true;
     }
@@ -416,6 +422,9 @@ core_committed(struct core *core, bool stored)
         if (stored && part->committing >= 0) {
             part->committed = part->committing;
             part->committed_changes = part->committing_changes;
+        }
+        if (stored) { /* also of a part that was refused alone: the membership is what was in doubt
+                       */
             core->doubted -= part->being_assured;
             part->doubted &= !part->being_assured;
         }

@@ -177,6 +177,9 @@ settle_unknown(struct core *core, struct core_job *job, const struct settlement 
 {
     enum unknown_contact unknown = core_account_of(core, job->call->account)->unknown;
 
+    if (job->fold &&
+        job->call->kind != CALL_TRACK) /* the track half of a fold led by an identify */
+        return settle_split(core, job, now);
     if (job->fold)
         core_fold_dissolve(core, job);
     if (unknown == UNKNOWN_SKIP)

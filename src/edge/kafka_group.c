@@ -430,6 +430,8 @@ lose(struct kafka *kafka)
         move(part_of(node), &kafka->revoking);
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);
+    if (kafka->life == KAFKA_LEAVING) /* it waited for a revocation that is lost now */
+        close_consumer(kafka);
 }
 
 void
@@ -549,6 +551,7 @@ lose_some(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions
         if (part)
             move(part, &kafka->revoking);
     }
+    kafka->commit_stale = true; /* what is left of it would commit what is not ours */
     kafka_gate_expect(&kafka->gate, kafka->now_ms); /* a JoinGroup follows */
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);

@@ -299,6 +299,16 @@ ruleset_topic_calls(const struct ruleset *rules, size_t i, unsigned account)
 }
 
 bool
+ruleset_reads(const struct ruleset *rules, const char *topic)
+{
+    for (size_t i = 0; i < rules->topic_count; i++) {
+        if (topic_matches(&rules->topics[i], topic))
+            return true;
+    }
+    return false;
+}
+
+bool
 ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned account)
 {
     const struct topic_rules *known = rules_of_topic(rules, topic);

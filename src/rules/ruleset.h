@@ -37,6 +37,7 @@ const char *ruleset_topic(const struct ruleset *rules, size_t i);
 /* Whether an enabled rule with a call to ACCOUNT names the I-th of them; whether one applies to
  * TOPIC. */
 bool ruleset_topic_calls(const struct ruleset *rules, size_t i, unsigned account);
+bool ruleset_reads(const struct ruleset *rules, const char *topic); /* a rule names it */
 bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned account);
 
 size_t ruleset_rule_count(const struct ruleset *rules);

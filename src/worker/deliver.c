@@ -11,10 +11,19 @@
 
 enum { REASON_MAX = 1024 };
 
+/* A topic that a reload took out is not read any more, though its partitions go only with the next
+ * rebalance: its events are left to whoever names it again. */
+static bool
+is_left(const struct worker *worker, const char *topic)
+{
+    return worker->reload.done && !worker_is_redrive(worker, topic) &&
+           !ruleset_reads(worker->config->rules, topic);
+}
+
 bool
 worker_has_room(const struct worker *worker, struct kafka_part *part)
 {
-    return worker->phase == PHASE_RUNNING &&
+    return worker->phase == PHASE_RUNNING && !is_left(worker, kafka_part_topic(part)) &&
            core_has_room(worker->core, kafka_part_user(part), worker->now);
 }
 
@@ -229,7 +238,7 @@ note_call(const struct worker *worker, const struct core_job *job, struct call_l
     snprintf(line->contact, sizeof(line->contact), "%s", call_email(call));
     line->account = worker->config->accounts[call->account].name;
     line->tries = core_job_attempts(job) + 1;
-    line->offset = core_job_offset(job);
+    line->offset = record ? record->offset : -1;
     line->partition = record ? record->partition : 0;
     snprintf(line->topic, sizeof(line->topic), "%s", record ? record->topic : "");
     seeing_trace(record, &line->trace);

@@ -219,7 +219,7 @@ loop(struct worker *worker)
         bool more;
 
         worker->now = clock_now_ms();
-        worker_watch_gap(worker, last_ms);
+        worker_watch_gap(worker, last_ms, worker->now);
         more = http_step(worker->http, worker->now); /* first: replies make room for records */
         kafka_step(worker->kafka, worker->now, RECORDS_PER_TURN);
         quiet_edges_step(worker, fds);
@@ -227,6 +227,7 @@ loop(struct worker *worker)
         if (worker->now >= worker->limits_due_ms)
             worker_set_limits(worker);
         core_tick(worker->core, worker->now);
+        worker_watch_gap(worker, worker->now, clock_now_ms()); /* a stop within the turn */
         worker_send(worker);
         worker_write_letters(worker);
         worker_log_holds(worker);

@@ -117,9 +117,9 @@ doubt(struct worker *worker)
 /* A process that was stopped, or whose machine was, may have lost its partitions without knowing
  * it. */
 void
-worker_watch_gap(struct worker *worker, int64_t last_ms)
+worker_watch_gap(struct worker *worker, int64_t since_ms, int64_t now)
 {
-    int64_t gap_ms = worker->now - last_ms;
+    int64_t gap_ms = now - since_ms;
 
     if (gap_ms <= doubt_ms(worker) || !core_parts(worker->core, NULL, 0))
         return;

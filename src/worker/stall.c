@@ -32,6 +32,8 @@ account_reason(const struct worker *worker)
         const struct gate *gate = core_gate(worker->core, i);
         enum gate_reason reason = gate_reason(gate, worker->now);
 
+        if (!core_account_waits(worker->core, i)) /* it keeps nothing waiting */
+            continue;
         if (reason != GATE_OPEN)
             return gate_reason_name(reason);
         if (gate_deadline(gate, worker->now) != CLOCK_NEVER)

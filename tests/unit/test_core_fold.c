@@ -20,6 +20,17 @@ set_up_safe(void **state)
     return set_up_folding(state, FOLD_SAFE);
 }
 
+/* Safe, and what is refused is held. */
+static int
+set_up_holding(void **state)
+{
+    struct core_limits limits = default_limits();
+
+    limits.fold = FOLD_SAFE;
+    limits.dead_letters = false;
+    return open_fixture(state, &limits);
+}
+
 static int
 set_up_final(void **state)
 {
@@ -263,6 +274,48 @@ a_hand_over_waits_for_what_goes_along(void **state)
 }
 
 static void
+a_hand_over_waits_for_what_goes_along_though_another_call_of_its_event_is_held(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *other = core_assign(fixture->core, 0, 0, &fixture->now);
+    struct call *along = call_of("a@example.com", NULL), *held = call_of("b@example.com", NULL);
+    struct event record = record_at(0);
+    struct core_event *event;
+    struct core_job *job;
+
+    open_identify(fixture, "a");
+    event = core_open(fixture->core, other, record.offset, &record);
+    add_tag(along, &along->identify.tags, "c");
+    core_add(fixture->core, event, &along);
+    core_add(fixture->core, event, &held);
+    close_event(fixture, event);
+    job = expect_tags(fixture, CALL_IDENTIFY, "a c");
+    end(fixture, expect_tags(fixture, CALL_IDENTIFY, ""), VERDICT_PERMANENT, 422, SETTLED_REFUSED);
+    core_revoke(fixture->core, &other, 1);
+    assert_false(core_is_drained(fixture->core, other));
+    end(fixture, job, VERDICT_DONE, 200, SETTLED_DONE);
+    assert_true(core_is_drained(fixture->core, other));
+    core_release(fixture->core, other);
+}
+
+static void
+an_unknown_contact_of_the_track_half_is_not_held_against_the_identify(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gate_limits gate = default_gate();
+
+    core_set_account(fixture->core, 0, &gate, UNKNOWN_DEAD_LETTER, fixture->now);
+    open_identify(fixture, "a");
+    open_track(fixture, "b");
+    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_HALFWAY);
+    end(fixture, expect_tags(fixture, CALL_TRACK, "b"), VERDICT_UNKNOWN_CONTACT, 404,
+        SETTLED_SPLIT);
+    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_DONE);
+    end(fixture, expect_tags(fixture, CALL_TRACK, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    expect_offset(fixture, 2);
+}
+
+static void
 what_was_lost_is_not_sent_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -345,6 +398,10 @@ main(void)
         FINAL(halfway_through_a_refused_track_all_are_sent_again),
         SAFE(an_unknown_contact_is_created_for_all_of_a_fold),
         SAFE(a_hand_over_waits_for_what_goes_along),
+        cmocka_unit_test_setup_teardown(
+            a_hand_over_waits_for_what_goes_along_though_another_call_of_its_event_is_held,
+            set_up_holding, tear_down),
+        FINAL(an_unknown_contact_of_the_track_half_is_not_held_against_the_identify),
         SAFE(what_was_lost_is_not_sent_again),
         SAFE(what_is_left_of_a_fold_whose_first_call_was_lost_is_sent),
         SAFE(what_went_along_with_a_call_that_was_lost_is_done_when_that_is),

@@ -332,6 +332,25 @@ after_a_gap_no_call_starts_before_a_commit_was_stored(void **state)
 }
 
 static void
+after_a_gap_a_part_that_is_refused_alone_keeps_no_other_waiting(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *other = core_assign(fixture->core, 0, 0, NULL);
+    struct core_offset offsets[4];
+
+    open_event(fixture, other, "a@example.com", NULL);
+    deliver(fixture, 0, "a@example.com");
+    core_doubt(fixture->core);
+    assert_int_equal(core_commit(fixture->core, offsets, 4), 2);
+    core_commit_refused(fixture->core, other);
+    core_committed(fixture->core, true); /* of the same member, so both are still its own */
+    assert_false(core_is_doubted(fixture->core));
+    assert_false(core_part_is_committed(other));
+    open_event(fixture, fixture->part, "b@example.com", NULL);
+    deliver(fixture, 1, "b@example.com");
+}
+
+static void
 after_a_gap_what_is_released_is_in_nobodys_way(void **state)
 {
     struct fixture *fixture = *state;
@@ -361,6 +380,7 @@ main(void)
         BOUND(texts_that_are_too_long_for_the_broker_are_halved),
         BOUND(an_offset_that_was_refused_alone_is_committed_again),
         BOUND(after_a_gap_no_call_starts_before_a_commit_was_stored),
+        BOUND(after_a_gap_a_part_that_is_refused_alone_keeps_no_other_waiting),
         BOUND(after_a_gap_what_is_released_is_in_nobodys_way),
     };
 

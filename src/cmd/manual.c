@@ -18,7 +18,9 @@ static const char signals[] =
     "\n.TP\n\\fBSIGTERM\\fR, \\fBSIGINT\\fR\n"
     "to run: finish what has begun, commit, leave the group and exit 0, within "
     "delivery.drain_timeout; a second one exits at once with 1, and what was unfinished is read "
-    "again.\n.TP\n\\fBSIGUSR1\\fR\n"
+    "again.\n.TP\n\\fBSIGHUP\\fR\n"
+    "to run: read the configuration again; one with a mistake changes "
+    "nothing.\n.TP\n\\fBSIGUSR1\\fR\n"
     "to run: let everything that waits for the budget of dead letters become dead letters.";
 
 /* TEXT as roff: backslashes and hyphens for what they are, no request at the start of a line, ASCII

@@ -66,6 +66,7 @@ enum poison {
     SOUND,
     POISON_REFUSED,   /* 422 */
     POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
+    POISON_MISSING,   /* 404, which does, too */
     POISON_BREAKS     /* 500 each time */
 };
 
@@ -216,7 +217,8 @@ pick_contact(int account)
 static enum poison
 pick_poison(void)
 {
-    static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_BREAKS};
+    static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_MISSING,
+                                          POISON_BREAKS};
 
     return poisons[pick((int)ARRAY_LEN(poisons))];
 }
@@ -631,6 +633,8 @@ reply_to_call(const struct sim_call *call)
         return (struct settlement){.verdict = VERDICT_PERMANENT, .status = 422, .reason = "no"};
     case POISON_FORBIDDEN:
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 403};
+    case POISON_MISSING:
+        return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 404};
     case POISON_BREAKS:
         return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
     default:

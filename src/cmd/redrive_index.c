@@ -18,20 +18,28 @@ struct topic {
     uint32_t id;
 };
 
-/* Which event, and how often it had come back. */
+/* Which event, and how often it had come back. The time tells an event from another one that stood
+ * in the same place before the topic was made anew. */
 struct identity {
     uint32_t topic;
     int32_t partition;
     int64_t offset;
+    int64_t event_ms; /* its Kafka timestamp, or EVENT_NO_TIME */
     uint32_t redrives;
+};
+
+/* How often events have come back: once it is sorted, the most of each. */
+struct comebacks {
+    struct identity *items;
+    size_t count, cap;
 };
 
 struct item {
     struct identity of;
     int32_t partition; /* of the letter */
+    uint32_t group;
     int64_t offset;
     int64_t time_ms;
-    uint32_t group;
 };
 
 struct redrive_index {
@@ -40,10 +48,10 @@ struct redrive_index {
     size_t cap;
     struct arena names;
     struct map topics;
-    struct identity *redriven; /* the highest redrives of each event, once it is sorted */
-    size_t redriven_count, redriven_cap;
-    bool is_sorted;
-    struct item *items; /* as they were added */
+    struct comebacks noted; /* by the redrive topic */
+    bool is_sorted;         /* what was noted */
+    struct comebacks told;  /* by letters alone: what the redrive topic does not tell any more */
+    struct item *items;     /* as they were added */
     size_t item_count, item_cap;
     uint32_t *order; /* those that go; places in items */
     size_t order_count;
@@ -74,7 +82,8 @@ redrive_index_free(struct redrive_index *index)
     map_fini(&index->topics);
     arena_fini(&index->names);
     xfree(index->redrive_topic);
-    xfree(index->redriven);
+    xfree(index->noted.items);
+    xfree(index->told.items);
     xfree(index->items);
     xfree(index->order);
     xfree(index->groups);
@@ -106,8 +115,10 @@ static int
 identify(struct redrive_index *index, const struct letter *letter, struct identity *ret,
          struct err *err)
 {
-    *ret = (struct identity){
-        .partition = letter->partition, .offset = letter->offset, .redrives = letter->redrives};
+    *ret = (struct identity){.partition = letter->partition,
+                             .offset = letter->offset,
+                             .event_ms = letter->timestamp_ms,
+                             .redrives = letter->redrives};
     return topic_id(index, letter->topic, &ret->topic, err);
 }
 
@@ -125,10 +136,64 @@ compare_events(const struct identity *a, const struct identity *b)
 
     if (result == 0)
         result = compare(a->partition, b->partition);
-    return result == 0 ? compare(a->offset, b->offset) : result;
+    if (result == 0)
+        result = compare(a->offset, b->offset);
+    return result == 0 ? compare(a->event_ms, b->event_ms) : result;
 }
 
 /* ---- what was redriven ---- */
+
+static void
+add_comeback(struct comebacks *comebacks, const struct identity *identity)
+{
+    comebacks->items =
+        xgrow(comebacks->items, comebacks->count, &comebacks->cap, sizeof(comebacks->items[0]));
+    comebacks->items[comebacks->count++] = *identity;
+}
+
+static int
+compare_most(const void *a, const void *b)
+{
+    const struct identity *left = a, *right = b;
+    int result = compare_events(left, right);
+
+    return result == 0 ? compare(right->redrives, left->redrives) : result;
+}
+
+static int
+compare_identities(const void *a, const void *b)
+{
+    return compare_events(a, b);
+}
+
+/* Of each event only the highest count is of interest: what came back that often had come back
+ * before. */
+static void
+sort_comebacks(struct comebacks *comebacks)
+{
+    struct identity *items = comebacks->items;
+    size_t kept = 0;
+
+    if (comebacks->count)
+        qsort(items, comebacks->count, sizeof(items[0]), compare_most);
+    for (size_t i = 0; i < comebacks->count; i++) {
+        if (kept == 0 || compare_events(&items[kept - 1], &items[i]) != 0)
+            items[kept++] = items[i];
+    }
+    comebacks->count = kept;
+}
+
+/* How often the event has come back, as far as these tell. They are sorted. */
+static uint32_t
+times_back(const struct comebacks *comebacks, const struct identity *identity)
+{
+    const struct identity *found = comebacks->count
+                                       ? bsearch(identity, comebacks->items, comebacks->count,
+                                                 sizeof(comebacks->items[0]), compare_identities)
+                                       : NULL;
+
+    return found ? found->redrives : 0;
+}
 
 int
 redrive_index_note(struct redrive_index *index, const struct event *record, struct err *err)
@@ -140,60 +205,32 @@ redrive_index_note(struct redrive_index *index, const struct event *record, stru
     assert(!index->is_sorted);
     if (letter_read(record, &letter, &unreadable) < 0 || letter.redrives == 0)
         return 0;
-    if (index->redriven_count == index->cap)
+    if (index->noted.count == index->cap)
         return err_set(err,
                        "there are more than %zu records in the redrive topic, which is as many as "
                        "fit: shorten its retention, and that of the dead-letter topic with it",
                        index->cap);
     if (identify(index, &letter, &identity, err) < 0)
         return -1;
-    index->redriven = xgrow(index->redriven, index->redriven_count, &index->redriven_cap,
-                            sizeof(index->redriven[0]));
-    index->redriven[index->redriven_count++] = identity;
+    add_comeback(&index->noted, &identity);
     return 0;
 }
 
+/* A letter of an event that had come back tells that its earlier ones have gone, whether it goes
+ * itself or not. */
 static int
-compare_redriven(const void *a, const void *b)
+note_letter(struct redrive_index *index, const struct identity *identity, struct err *err)
 {
-    const struct identity *left = a, *right = b;
-    int result = compare_events(left, right);
-
-    return result == 0 ? compare(right->redrives, left->redrives) : result;
-}
-
-static int
-compare_redriven_events(const void *a, const void *b)
-{
-    return compare_events(a, b);
-}
-
-/* Of each event only the highest count is of interest: what came back that often had come back
- * before. */
-static void
-sort_redriven(struct redrive_index *index)
-{
-    size_t kept = 0;
-
-    if (index->redriven_count)
-        qsort(index->redriven, index->redriven_count, sizeof(index->redriven[0]), compare_redriven);
-    for (size_t i = 0; i < index->redriven_count; i++) {
-        if (kept == 0 || compare_events(&index->redriven[kept - 1], &index->redriven[i]) != 0)
-            index->redriven[kept++] = index->redriven[i];
-    }
-    index->redriven_count = kept;
-    index->is_sorted = true;
-}
-
-static bool
-is_redriven(const struct redrive_index *index, const struct identity *identity)
-{
-    const struct identity *found =
-        index->redriven_count ? bsearch(identity, index->redriven, index->redriven_count,
-                                        sizeof(index->redriven[0]), compare_redriven_events)
-                              : NULL;
-
-    return found && found->redrives > identity->redrives;
+    if (identity->redrives <= times_back(&index->noted, identity))
+        return 0;
+    if (index->told.count == index->cap)
+        return err_set(err,
+                       "there are more than %zu letters that came back and are not in the redrive "
+                       "topic any more, which is as many as fit: give that topic the retention of "
+                       "the dead-letter topic",
+                       index->cap);
+    add_comeback(&index->told, identity);
+    return 0;
 }
 
 /* ---- which letters are meant ---- */
@@ -359,18 +396,17 @@ redrive_index_add(struct redrive_index *index, const struct event *record, struc
     struct identity identity;
 
     if (!index->is_sorted)
-        sort_redriven(index);
+        sort_comebacks(&index->noted);
+    index->is_sorted = true;
     if (letter_read(record, &letter, &why) < 0)
         return note_foreign(index, record, why.msg);
     if (strcmp(letter.topic, index->redrive_topic) == 0)
         return note_foreign(index, record, "a record of the redrive topic that was no letter");
-    if (!is_meant(index->filter, &letter, record->timestamp_ms)) {
-        index->fates[REDRIVE_OTHER]++;
-        return 0;
-    }
-    if (identify(index, &letter, &identity, err) < 0)
+    if (identify(index, &letter, &identity, err) < 0 || note_letter(index, &identity, err) < 0)
         return -1;
-    if (is_redriven(index, &identity))
+    if (!is_meant(index->filter, &letter, record->timestamp_ms))
+        index->fates[REDRIVE_OTHER]++;
+    else if (times_back(&index->noted, &identity) > identity.redrives)
         index->fates[REDRIVE_REDRIVEN]++;
     else if (letter.redrives >= LETTER_REDRIVES_MAX)
         index->fates[REDRIVE_EXHAUSTED]++;
@@ -426,7 +462,7 @@ compare_happened(const void *a, const void *b, void *arg)
     int result = compare_partitions(&items[left], &items[right]);
 
     if (result == 0)
-        result = compare(items[left].of.offset, items[right].of.offset);
+        result = compare_events(&items[left].of, &items[right].of);
     return result == 0 ? compare(left, right) : result;
 }
 
@@ -437,7 +473,7 @@ compare_places(const void *a, const void *b)
 }
 
 /* Of each event the newest letter; as they were added. A letter of which a later one exists has
- * been redriven, also where nothing else tells any more. */
+ * been redriven, also where the redrive topic does not tell any more. */
 static void
 choose_newest(struct redrive_index *index)
 {
@@ -451,12 +487,12 @@ choose_newest(struct redrive_index *index)
         const struct item *item = &index->items[places[i]];
         const struct item *last = kept ? &index->items[places[kept - 1]] : NULL;
 
-        if (!last || compare_events(&last->of, &item->of) != 0)
-            places[kept++] = places[i];
-        else if (last->of.redrives == item->of.redrives)
-            index->fates[REDRIVE_REPEATED]++;
-        else
+        if (times_back(&index->told, &item->of) > item->of.redrives)
             index->fates[REDRIVE_REDRIVEN]++;
+        else if (last && compare_events(&last->of, &item->of) == 0)
+            index->fates[REDRIVE_REPEATED]++; /* it had come back as often */
+        else
+            places[kept++] = places[i];
     }
     index->order_count = kept;
     qsort(places, kept, sizeof(places[0]), compare_places);
@@ -516,6 +552,7 @@ redrive_index_arrange(struct redrive_index *index)
     index->order = xcalloc(index->item_count + 1, sizeof(index->order[0]));
     for (size_t i = 0; i < index->item_count; i++)
         index->order[i] = (uint32_t)i;
+    sort_comebacks(&index->told);
     choose_newest(index);
     put_in_order(index);
     if ((int64_t)index->order_count > index->filter->limit) {

@@ -16,7 +16,7 @@
 #include "rules/event.h"
 
 enum {
-    REDRIVE_LETTERS_MAX = 5 * 1000 * 1000, /* and as many records of the redrive topic; 400 MB */
+    REDRIVE_LETTERS_MAX = 5 * 1000 * 1000, /* and as many records of the redrive topic; 700 MB */
     REDRIVE_GROUPS_MAX = 1000,             /* lines of the table */
     REDRIVE_NAME_MAX = 48                  /* bytes of a name in it */
 };
@@ -62,7 +62,8 @@ void redrive_index_free(struct redrive_index *index); /* NULL is accepted */
 int redrive_index_note(struct redrive_index *index, const struct event *record,
                        struct err *err) MUSTCHECK;
 
-/* A letter, those of one partition in the order of their offsets. -1: too many. */
+/* A letter, those of one partition in the order of their offsets. One that is not meant still tells
+ * that its event had come back. -1: too many. */
 int redrive_index_add(struct redrive_index *index, const struct event *record,
                       struct err *err) MUSTCHECK;
 

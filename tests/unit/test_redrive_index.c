@@ -17,6 +17,7 @@ struct given {
     unsigned redrives;
     int32_t at_partition; /* where the letter stands */
     int64_t at_offset, time_ms;
+    int64_t event_ms; /* 0: the event has none */
 };
 
 static void
@@ -24,7 +25,7 @@ with_record(const struct given *given,
             int (*take)(struct redrive_index *, const struct event *, struct err *),
             struct redrive_index *index, int expected)
 {
-    char partition[24], offset[24], redrives[24], calls[128];
+    char partition[24], offset[24], redrives[24], event_ms[24], calls[128];
     struct event_header headers[HEADERS];
     struct event record = {.topic = "dead",
                            .partition = given->at_partition,
@@ -35,6 +36,7 @@ with_record(const struct given *given,
                                  "sx-partition", partition,
                                  "sx-offset",    offset,
                                  "sx-redrives",  redrives,
+                                 "sx-timestamp", event_ms,
                                  "sx-class",     given->class ? given->class : "permanent",
                                  "sx-rule",      given->rule ? given->rule : "r",
                                  "sx-calls",     calls};
@@ -47,9 +49,13 @@ with_record(const struct given *given,
              "[{\"call\":\"track\",\"rule\":\"%s\",\"nth\":0},"
              "{\"call\":\"track\",\"rule\":\"second\",\"nth\":0}]",
              given->rule ? given->rule : "r");
-    for (size_t i = 0; i < ARRAY_LEN(texts); i += 2)
+    snprintf(event_ms, sizeof(event_ms), "%lld", (long long)given->event_ms);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i += 2) {
+        if (texts[i + 1] == event_ms && !given->event_ms)
+            continue;
         headers[record.header_count++] = (struct event_header){
             .name = texts[i], .value = texts[i + 1], .value_len = strlen(texts[i + 1])};
+    }
     assert_int_equal(take(index, &record, &err), expected);
     assert_int_equal(err_is_set(&err), expected != 0);
 }
@@ -127,6 +133,54 @@ of_an_event_the_last_letter_goes(void **state)
     assert_int_equal(redrive_index_fate(index, REDRIVE_REPEATED), 1);
     /* It came back, though nothing in the redrive topic tells any more. */
     assert_int_equal(redrive_index_fate(index, REDRIVE_REDRIVEN), 1);
+    redrive_index_free(index);
+}
+
+static void
+an_event_of_a_topic_that_was_made_anew_is_another_one(void **state)
+{
+    struct redrive_index *index = open_index(&everything);
+
+    (void)state;
+    note(index, (struct given){.topic = "t", .offset = 1, .event_ms = 70, .redrives = 1});
+    add(index, (struct given){.topic = "t", .offset = 1, .event_ms = 70, .at_offset = 0});
+    add(index, (struct given){.topic = "t", .offset = 1, .event_ms = 90, .at_offset = 1});
+    add(index, (struct given){.topic = "t", .offset = 1, .at_offset = 2}); /* its own value */
+    add(index, (struct given){.topic = "t", .offset = 2, .event_ms = 91, .at_offset = 3});
+    add(index, (struct given){.topic = "t", .offset = 2, .event_ms = 92, .at_offset = 4});
+    redrive_index_arrange(index);
+    expect_order(index, "0:2 0:1 0:3 0:4");
+    assert_int_equal(redrive_index_fate(index, REDRIVE_REDRIVEN), 1);
+    assert_int_equal(redrive_index_fate(index, REDRIVE_REPEATED), 0);
+    redrive_index_free(index);
+}
+
+static void
+a_letter_with_a_successor_that_does_not_go_does_not_go_either(void **state)
+{
+    struct redrive_filter filter = everything;
+    struct redrive_index *index;
+
+    (void)state;
+    filter.reason = "transient";
+    index = open_index(&filter);
+    /* The second letter is not asked for. */
+    add(index, (struct given){.topic = "t", .class = "transient", .offset = 1, .at_offset = 0});
+    add(index, (struct given){.topic = "t", .offset = 1, .redrives = 1, .at_offset = 1});
+    /* It is exhausted; and it stands in a partition that is read before. */
+    add(index, (struct given){
+                   .topic = "t", .class = "transient", .offset = 2, .redrives = 5, .at_offset = 2});
+    add(index, (struct given){.topic = "t",
+                              .class = "transient",
+                              .offset = 2,
+                              .redrives = 4,
+                              .at_partition = 1,
+                              .at_offset = 0});
+    redrive_index_arrange(index);
+    expect_order(index, "");
+    assert_int_equal(redrive_index_fate(index, REDRIVE_REDRIVEN), 2);
+    assert_int_equal(redrive_index_fate(index, REDRIVE_OTHER), 1);
+    assert_int_equal(redrive_index_fate(index, REDRIVE_EXHAUSTED), 1);
     redrive_index_free(index);
 }
 
@@ -238,50 +292,76 @@ more_letters_than_fit_are_an_error(void **state)
     for (given.offset = 0; given.offset < 3; given.offset++)
         with_record(&given, redrive_index_add, index, given.offset < 2 ? 0 : -1);
     redrive_index_free(index);
+    /* Those that came back and are not in the redrive topic count, also when none of them goes. */
+    index = redrive_index_new(&everything, "redrive", 2);
+    given.redrives = LETTER_REDRIVES_MAX;
+    for (given.offset = 0; given.offset < 3; given.offset++)
+        with_record(&given, redrive_index_add, index, given.offset < 2 ? 0 : -1);
+    redrive_index_free(index);
 }
 
 /* ---- against a naive model ---- */
 
+struct model {
+    struct given letters[LETTERS], noted[LETTERS];
+    size_t count, noted_count;
+    struct redrive_filter filter;
+};
+
 static bool
 is_event(const struct given *a, const struct given *b)
 {
-    return a->partition == b->partition && a->offset == b->offset &&
+    return a->partition == b->partition && a->offset == b->offset && a->event_ms == b->event_ms &&
            strcmp(a->topic, b->topic) == 0;
 }
 
-/* Whether the I-th letter goes: not redriven, not exhausted, and none later of its event that could
- * take its place. */
+/* Asked for, and could go by itself. */
 static bool
-goes(const struct given *letters, size_t count, const struct given *noted, size_t noted_count,
-     size_t i)
+could_go(const struct model *model, const struct given *letter)
 {
-    if (letters[i].redrives >= LETTER_REDRIVES_MAX)
+    const char *reason = model->filter.reason;
+
+    return letter->redrives < LETTER_REDRIVES_MAX && letter->time_ms >= model->filter.since_ms &&
+           (!reason || strcmp(letter->class, reason) == 0);
+}
+
+/* Whether the I-th letter goes: its event has not come back since by anything that can be seen,
+ * and it is the newest of its copies that could go. */
+static bool
+goes(const struct model *model, size_t i)
+{
+    const struct given *letter = &model->letters[i];
+
+    if (!could_go(model, letter))
         return false;
-    for (size_t n = 0; n < noted_count; n++) {
-        if (is_event(&noted[n], &letters[i]) && noted[n].redrives > letters[i].redrives)
+    for (size_t n = 0; n < model->noted_count; n++) {
+        if (is_event(&model->noted[n], letter) && model->noted[n].redrives > letter->redrives)
             return false;
     }
-    for (size_t n = 0; n < count; n++) {
-        const struct given *other = &letters[n];
+    for (size_t n = 0; n < model->count; n++) {
+        const struct given *other = &model->letters[n];
 
-        if (n == i || !is_event(other, &letters[i]) || !goes(letters, 0, noted, noted_count, n))
+        if (n == i || !is_event(other, letter))
             continue;
-        if (other->redrives > letters[i].redrives)
+        if (other->redrives > letter->redrives)
             return false;
-        if (other->redrives == letters[i].redrives &&
-            (other->time_ms > letters[i].time_ms ||
-             (other->time_ms == letters[i].time_ms && n > i)))
+        if (other->redrives == letter->redrives && could_go(model, other) &&
+            (other->time_ms > letter->time_ms || (other->time_ms == letter->time_ms && n > i)))
             return false;
     }
     return true;
 }
 
 static const struct given *
-letter_at(const struct given *letters, size_t count, int32_t partition, int64_t offset)
+letter_at(const struct model *model, const struct redrive_index *index, size_t place)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (letters[i].at_partition == partition && letters[i].at_offset == offset)
-            return &letters[i];
+    int32_t partition;
+    int64_t offset;
+
+    redrive_index_get(index, place, &partition, &offset);
+    for (size_t i = 0; i < model->count; i++) {
+        if (model->letters[i].at_partition == partition && model->letters[i].at_offset == offset)
+            return &model->letters[i];
     }
     fail_msg("there is no letter at %d:%lld", (int)partition, (long long)offset);
     return NULL;
@@ -290,60 +370,82 @@ letter_at(const struct given *letters, size_t count, int32_t partition, int64_t 
 static void
 random_given(struct rng *rng, struct given *given)
 {
-    static const char *const topics[] = {"t", "u"};
+    static const char *const topics[] = {"t", "u"}, *const classes[] = {"permanent", "transient"};
 
     *given = (struct given){.topic = topics[rng_below(rng, 2)],
+                            .class = classes[rng_below(rng, 2)],
                             .partition = (int32_t)rng_below(rng, 2),
                             .offset = (int64_t)rng_below(rng, 12),
+                            .event_ms = rng_below(rng, 4) ? 50 : (int64_t)rng_below(rng, 3),
                             .redrives = (unsigned)rng_below(rng, 7),
                             .time_ms = (int64_t)rng_below(rng, 5)};
 }
 
 static void
-check_round(struct rng *rng)
+random_model(struct rng *rng, struct model *model)
 {
-    struct given letters[LETTERS], noted[LETTERS];
-    size_t count = 0, noted_count = rng_below(rng, LETTERS), expected = 0, fates = 0;
     size_t per_partition = rng_below(rng, LETTERS / 2);
-    struct redrive_index *index = open_index(&everything);
 
-    for (size_t i = 0; i < noted_count; i++) {
-        random_given(rng, &noted[i]);
-        noted[i].redrives = noted[i].redrives % 5 + 1;
-        note(index, noted[i]);
+    *model = (struct model){.filter = everything, .noted_count = rng_below(rng, LETTERS)};
+    if (rng_below(rng, 2))
+        model->filter.reason = "transient";
+    if (rng_below(rng, 3) == 0)
+        model->filter.since_ms = 2;
+    for (size_t i = 0; i < model->noted_count; i++) {
+        random_given(rng, &model->noted[i]);
+        model->noted[i].redrives = model->noted[i].redrives % 5 + 1;
     }
     for (size_t i = 0; i < 2 * per_partition; i++) {
-        random_given(rng, &letters[count]);
-        letters[count].at_partition = i >= per_partition;
-        letters[count].at_offset = (int64_t)(i % per_partition) * 3;
-        add(index, letters[count++]);
+        struct given *letter = &model->letters[model->count++];
+
+        random_given(rng, letter);
+        letter->at_partition = i >= per_partition;
+        letter->at_offset = (int64_t)(i % per_partition) * 3;
     }
-    redrive_index_arrange(index);
-    for (size_t i = 0; i < count; i++)
-        expected += goes(letters, count, noted, noted_count, i);
-    assert_int_equal(redrive_index_count(index), expected);
-    for (int fate = 0; fate < REDRIVE_FATE_COUNT; fate++)
-        fates += redrive_index_fate(index, (enum redrive_fate)fate);
-    assert_int_equal(fates, count);
+}
+
+/* What is in order: letters of one original partition, within a letter partition. */
+static void
+check_order(const struct model *model, const struct redrive_index *index)
+{
     for (size_t i = 0; i < redrive_index_count(index); i++) {
-        int32_t partition;
-        int64_t offset;
-        const struct given *letter;
+        const struct given *letter = letter_at(model, index, i);
 
-        redrive_index_get(index, i, &partition, &offset);
-        letter = letter_at(letters, count, partition, offset);
-        assert_true(goes(letters, count, noted, noted_count, (size_t)(letter - letters)));
+        assert_true(goes(model, (size_t)(letter - model->letters)));
         for (size_t j = 0; j < i; j++) {
-            const struct given *before;
+            const struct given *before = letter_at(model, index, j);
 
-            redrive_index_get(index, j, &partition, &offset);
-            before = letter_at(letters, count, partition, offset);
             assert_true(before != letter && before->at_partition <= letter->at_partition);
             if (before->at_partition == letter->at_partition &&
                 before->partition == letter->partition && !strcmp(before->topic, letter->topic))
-                assert_true(before->offset < letter->offset);
+                assert_true(
+                    before->offset < letter->offset ||
+                    (before->offset == letter->offset && before->event_ms < letter->event_ms));
         }
     }
+}
+
+static void
+check_round(struct rng *rng)
+{
+    struct model model;
+    struct redrive_index *index;
+    size_t expected = 0, fates = 0;
+
+    random_model(rng, &model);
+    index = open_index(&model.filter);
+    for (size_t i = 0; i < model.noted_count; i++)
+        note(index, model.noted[i]);
+    for (size_t i = 0; i < model.count; i++)
+        add(index, model.letters[i]);
+    redrive_index_arrange(index);
+    for (size_t i = 0; i < model.count; i++)
+        expected += goes(&model, i);
+    assert_int_equal(redrive_index_count(index), expected);
+    for (int fate = 0; fate < REDRIVE_FATE_COUNT; fate++)
+        fates += redrive_index_fate(index, (enum redrive_fate)fate);
+    assert_int_equal(fates, model.count);
+    check_order(&model, index);
     redrive_index_free(index);
 }
 
@@ -363,6 +465,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_that_was_redriven_does_not_go_again),
         cmocka_unit_test(of_an_event_the_last_letter_goes),
+        cmocka_unit_test(an_event_of_a_topic_that_was_made_anew_is_another_one),
+        cmocka_unit_test(a_letter_with_a_successor_that_does_not_go_does_not_go_either),
         cmocka_unit_test(letters_of_one_partition_change_places_among_themselves_only),
         cmocka_unit_test(foreign_and_exhausted_letters_are_left_and_counted),
         cmocka_unit_test(filters_choose_by_rule_and_class_and_time),

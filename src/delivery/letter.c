@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 enum {
@@ -165,6 +166,13 @@ letter_write(struct letter_headers *headers, const struct core_event *event, uin
         headers->items[i].value = buf_text(&headers->text) + headers->starts[i];
         headers->items[i].value_len = end - headers->starts[i];
     }
+}
+
+void
+letter_partition_key(struct buf *key, const char *account, const char *email)
+{
+    buf_add(key, account, strlen(account) + 1);
+    utf8_add_lower(key, email, strlen(email));
 }
 
 /* ---- reading ---- */

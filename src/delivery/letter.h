@@ -42,6 +42,10 @@ void letter_headers_fini(struct letter_headers *headers);
 void letter_write(struct letter_headers *headers, const struct core_event *event,
                   uint64_t rules_hash, int64_t now, int64_t wall_ms);
 
+/* Adds what says which letter partition a contact's letters share: EMAIL in whatever case, of the
+ * account called ACCOUNT. It stays the same when other accounts come or go, as indices do not. */
+void letter_partition_key(struct buf *key, const char *account, const char *email);
+
 /* ---- reading ---- */
 
 struct letter_text {

@@ -43,7 +43,9 @@ write_letter(struct worker *worker, struct core_event *event, bool *ret_too_larg
     letter_write(&headers, event, ruleset_hash(worker->config->rules), worker->now,
                  clock_wall_ms());
     if (core_letter_failures(event, &failures)) {
-        call_contact_key(&key, failures[0].call->account, call_email(failures[0].call));
+        const struct call *call = failures[0].call;
+
+        letter_partition_key(&key, worker->config->accounts[call->account].name, call_email(call));
         letter.partition_by = buf_text(&key);
         letter.partition_by_len = key.len;
     }

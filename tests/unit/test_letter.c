@@ -126,6 +126,22 @@ done(struct fixture *fixture, struct core_event *letter, struct stored *stored)
     core_letter_done(fixture->core, letter, LETTER_STORED, fixture->now);
 }
 
+/* ---- which partition ---- */
+
+/* The bytes are part of the promise: where they change, letters of a contact part. */
+static void
+letters_of_a_contact_share_a_key_that_knows_the_account_by_name(void **state)
+{
+    struct buf key;
+
+    (void)state;
+    buf_init(&key, 100);
+    letter_partition_key(&key, "shop", "Ada@Example.com");
+    assert_int_equal(key.len, 20);
+    assert_memory_equal(buf_text(&key), "shop\0ada@example.com", 20);
+    buf_fini(&key);
+}
+
 /* ---- writing and reading ---- */
 
 static void
@@ -380,6 +396,7 @@ main(void)
         TEST(raising_the_count_changes_nothing_else),
         TEST(what_could_not_be_mapped_names_its_rule_and_keeps_the_calls_that_were_left),
         TEST(a_thousand_failed_calls_of_a_rule_with_a_long_name_can_be_read_again),
+        cmocka_unit_test(letters_of_a_contact_share_a_key_that_knows_the_account_by_name),
         cmocka_unit_test(what_is_no_letter_is_refused_with_a_reason),
         cmocka_unit_test(random_damage_is_never_more_than_unreadable),
         cmocka_unit_test(only_listed_calls_are_kept_and_those_that_are_gone_are_counted),

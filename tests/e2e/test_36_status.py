@@ -83,18 +83,21 @@ def test_what_fails_is_shown_with_its_reason_and_without_addresses(scene):
     worker = scene.start_worker(admin=ANY_PORT, rules=rules_for(scene.topic()))
 
     def failing():
+        """The status once all failures show and what is older than user3's event, the one that waits, has ended."""
         worker.check_running()
         status = worker.admin.status()
         kinds = {(failure["what"], failure["class"]) for failure in status["failures"]}
-        return status if status["retrying"] and {("retry", "transient"), ("dead_letter", "mapping")} <= kinds and \
-            any(what != "retry" and name == "permanent" for what, name in kinds) else None
-    status = wait_until("the failures to show", failing)
+        return status if {("retry", "transient"), ("dead_letter", "mapping")} <= kinds and \
+            any(what != "retry" and name == "permanent" for what, name in kinds) and \
+            any(wait["class"] == "transient" for wait in status["retrying"]) and \
+            status["partitions"][0]["oldest_offset"] == 3 else None
+    status = wait_until("the failures to show", failing, show=lambda: worker.admin.status())
     text = json.dumps(status)
     assert "u***@example.com" in text and "user3" not in text and "user4" not in text and API_KEY not in text
     waiting = [wait for wait in status["retrying"] if wait["class"] == "transient"][0]
     assert waiting["rule"] == "plan" and waiting["tries"] > 0 and waiting["status"] == 503 and "503" in waiting["reason"]
     part = status["partitions"][0]
-    assert part["oldest_offset"] in (3, 4) and part["oldest_age_seconds"] >= 0 and part["pending"] > 0
+    assert part["oldest_age_seconds"] >= 0 and part["pending"] > 0
 
     # Again and again for the same reason is one line with a count.
     wait_until("a count", lambda: any(failure["count"] > 1 for failure in worker.admin.status()["failures"]

@@ -341,6 +341,8 @@ def test_a_letter_that_the_topic_does_not_take_stops_the_command_and_nothing_is_
                              redrive.letter("c@example.com", "e2", 2)])
     said = redrive.run(code=1)
     assert "does not take a record of this size" in said and "0 of 3 letters went" in said
+    assert f'the letter at partition 0, offset 1 of "{scene.dead_letter_topic}": topic "{redrive.topic}"' in said
+    assert "max.message.bytes to some KiB more" in said
     assert redrive.records() == []
     assert redrive.totals(redrive.run("--limit", "1"))["left for later"] == 2
     assert [record.place[2] for record in redrive.records()] == [0]

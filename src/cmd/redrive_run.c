@@ -264,7 +264,7 @@ commit_if_due(struct redrive *redrive, struct err *err)
 
 /* -1 also when interrupted. */
 static int
-send_record(struct redrive *redrive, const struct event *record, struct err *err)
+send_record(struct redrive *redrive, const struct event *record, size_t i, struct err *err)
 {
     char number[LETTER_NUMBER_MAX];
     struct letter letter;
@@ -287,7 +287,7 @@ send_record(struct redrive *redrive, const struct event *record, struct err *err
     while (!done) {
         if (kafka_transaction_send(redrive->transaction,
                                    record->partition % redrive->redrive_partitions, record,
-                                   redrive->headers, count, TURN_MS, &done, err) < 0)
+                                   redrive->headers, count, i, TURN_MS, &done, err) < 0)
             return -1;
         if (!done && is_interrupted(redrive, 0))
             return -1;
@@ -317,7 +317,7 @@ send_letter(struct redrive *redrive, size_t i, struct err *err)
         redrive->gone++;
         return 0;
     }
-    return send_record(redrive, &record, err);
+    return send_record(redrive, &record, i, err);
 }
 
 /* Waits for the turn of the I-th letter. What has been sent goes meanwhile. */
@@ -341,6 +341,22 @@ pace(struct redrive *redrive, size_t i, struct err *err)
     }
 }
 
+/* The record of the redrive topic that was refused says nothing to those who look for the letter.
+ */
+static void
+name_refused(const struct redrive *redrive, struct err *err)
+{
+    int32_t partition;
+    int64_t offset;
+    size_t i;
+
+    if (!kafka_transaction_too_large(redrive->transaction, &i))
+        return;
+    redrive_index_get(redrive->index, i, &partition, &offset);
+    (void)err_prefix(err, "the letter at partition %d, offset %" PRId64 " of \"%s\"",
+                     (int)partition, offset, redrive->config->dead_letter.topic);
+}
+
 static int
 send_all(struct redrive *redrive, struct err *err)
 {
@@ -358,6 +374,8 @@ send_all(struct redrive *redrive, struct err *err)
     /* Interrupted: what was sent goes, and nothing more. */
     if (!err_is_set(err) && commit(redrive, err) < 0)
         result = -1;
+    if (err_is_set(err))
+        name_refused(redrive, err);
     if (err_is_set(err) && redrive->is_open)
         kafka_transaction_abort(redrive->transaction, LEAVE_MS);
     return result;

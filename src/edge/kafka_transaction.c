@@ -43,6 +43,8 @@ struct kafka_transaction {
     char trouble[TROUBLE_MAX];   /* what the library said last of what it tries again */
     int64_t waiting_since_ms;    /* for what is asked for again; 0: for nothing */
     rd_kafka_resp_err_t refusal; /* of the first record that was not taken */
+    size_t refused_number;       /* which one; of several that were too large the largest */
+    size_t refused_size;
 };
 
 /* ---- the handle ---- */
@@ -65,6 +67,42 @@ on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
         snprintf(transaction->trouble, sizeof(transaction->trouble), "%s", text);
 }
 
+static bool
+is_size(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+/* A batch is refused whole. */
+static void
+note_refusal(struct kafka_transaction *transaction, rd_kafka_resp_err_t code, size_t number,
+             size_t size)
+{
+    if (transaction->refusal &&
+        !(is_size(transaction->refusal) && is_size(code) && size > transaction->refused_size))
+        return;
+    transaction->refusal = code;
+    transaction->refused_number = number;
+    transaction->refused_size = size;
+}
+
+/* Before compression. Names of headers are left out. */
+static size_t
+size_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    size_t size = message->len + message->key_len, len;
+    const char *name;
+    const void *value;
+
+    if (rd_kafka_message_headers(message, &headers))
+        return size;
+    for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &len); i++)
+        size += len;
+    return size;
+}
+
 /* What an abort throws away is not refused. */
 static void
 on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -73,8 +111,9 @@ on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 
     (void)rk;
     if (message->err && message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
-        message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT && !transaction->refusal)
-        transaction->refusal = message->err;
+        message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        note_refusal(transaction, message->err, (size_t)(uintptr_t)message->_private,
+                     size_of(message));
 }
 
 static int
@@ -195,7 +234,8 @@ explain(struct kafka_transaction *transaction, rd_kafka_resp_err_t code, const c
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
         return err_set(err,
                        "topic \"%s\" does not take a record of this size, even compressed: raise "
-                       "its max.message.bytes to that of the dead-letter topic",
+                       "its max.message.bytes to some KiB more than that of the dead-letter topic, "
+                       "for what a letter gains on its way",
                        topic);
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -287,7 +327,7 @@ kafka_transaction_begin(struct kafka_transaction *transaction, struct err *err)
 
 static rd_kafka_resp_err_t
 produce(struct kafka_transaction *transaction, int32_t partition, const struct event *event,
-        const struct event_header *headers, size_t header_count)
+        const struct event_header *headers, size_t header_count, size_t number)
 {
     rd_kafka_headers_t *list = rd_kafka_headers_new(header_count);
     rd_kafka_resp_err_t code;
@@ -296,12 +336,12 @@ produce(struct kafka_transaction *transaction, int32_t partition, const struct e
         rd_kafka_header_add(list, headers[i].name, -1, headers[i].value,
                             headers[i].value ? (ssize_t)headers[i].value_len : 0);
     /* The library declares values and keys without const, and copies them here. */
-    code =
-        rd_kafka_producev(transaction->rk, RD_KAFKA_V_RKT(transaction->topic),
-                          RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_KEY((void *)event->key, event->key_len),
-                          RD_KAFKA_V_VALUE((void *)event->payload, event->payload_len),
-                          RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+    code = rd_kafka_producev(
+        transaction->rk, RD_KAFKA_V_RKT(transaction->topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY((void *)event->key, event->key_len),
+        RD_KAFKA_V_VALUE((void *)event->payload, event->payload_len), RD_KAFKA_V_HEADERS(list),
+        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)number), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(list); /* taken over only on success */
     return code;
@@ -310,26 +350,40 @@ produce(struct kafka_transaction *transaction, int32_t partition, const struct e
 int
 kafka_transaction_send(struct kafka_transaction *transaction, int32_t partition,
                        const struct event *event, const struct event_header *headers,
-                       size_t header_count, int64_t timeout_ms, bool *ret_done, struct err *err)
+                       size_t header_count, size_t number, int64_t timeout_ms, bool *ret_done,
+                       struct err *err)
 {
     int64_t until_ms = clock_now_ms() + timeout_ms;
     rd_kafka_resp_err_t code, fatal;
     char text[ERRSTR_MAX] = "";
 
     rd_kafka_poll(transaction->rk, 0);
-    while ((code = produce(transaction, partition, event, headers, header_count)) ==
+    while ((code = produce(transaction, partition, event, headers, header_count, number)) ==
                RD_KAFKA_RESP_ERR__QUEUE_FULL &&
            clock_now_ms() < until_ms)
         rd_kafka_poll(transaction->rk, POLL_MS);
     *ret_done = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (*ret_done || code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return 0;
+    if (is_size(code))
+        note_refusal(transaction, code, number, 0);
     fatal = rd_kafka_fatal_error(transaction->rk, text, sizeof(text));
     if (fatal)
         code = fatal;
     else if (transaction->refusal)
         code = transaction->refusal;
     return explain(transaction, code, fatal ? text : rd_kafka_err2str(code), err);
+}
+
+bool
+kafka_transaction_too_large(const struct kafka_transaction *transaction, size_t *ret_number)
+{
+    char text[ERRSTR_MAX];
+
+    if (!is_size(transaction->refusal) || rd_kafka_fatal_error(transaction->rk, text, sizeof(text)))
+        return false;
+    *ret_number = transaction->refused_number;
+    return true;
 }
 
 int

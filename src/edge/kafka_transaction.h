@@ -31,15 +31,20 @@ int kafka_transaction_init(struct kafka_transaction *transaction, int64_t timeou
 
 int kafka_transaction_begin(struct kafka_transaction *transaction, struct err *err) MUSTCHECK;
 
-/* Adds a record with the key and value of EVENT, and HEADERS; copied. Not DONE: too much is on its
- * way, once more after a while (it waits up to TIMEOUT_MS for that). */
+/* Adds a record with the key and value of EVENT, and HEADERS; copied. NUMBER is the caller's name
+ * for it. Not DONE: too much is on its way, once more after a while (it waits up to TIMEOUT_MS for
+ * that). */
 int kafka_transaction_send(struct kafka_transaction *transaction, int32_t partition,
                            const struct event *event, const struct event_header *headers,
-                           size_t header_count, int64_t timeout_ms, bool *ret_done,
+                           size_t header_count, size_t number, int64_t timeout_ms, bool *ret_done,
                            struct err *err) MUSTCHECK;
 
 int kafka_transaction_commit(struct kafka_transaction *transaction, int64_t timeout_ms,
                              bool *ret_done, struct err *err) MUSTCHECK;
+
+/* After an error: whether the broker refused a record of the open transaction for its size, and
+ * which. Of records that were refused together it is the largest. */
+bool kafka_transaction_too_large(const struct kafka_transaction *transaction, size_t *ret_number);
 
 /* As far as TIMEOUT_MS allows: the next one of the same id does the rest. */
 void kafka_transaction_abort(struct kafka_transaction *transaction, int64_t timeout_ms);

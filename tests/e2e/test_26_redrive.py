@@ -1,18 +1,25 @@
 """Redrive: dead letters go back to the workers, each once, in order, and only the calls that failed are sent."""
 
+import fcntl
 import json
+import os
+import pty
 import random
 import re
+import select
 import signal
 import string
+import struct
+import subprocess
+import termios
 
 import pytest
 
 from dead_letters import check_letters
-from harness import wait_until
+from harness import WRAP, wait_until
 from redrive import QUICK, Redrive
 from scene import ONE_CALL, one_call_event
-from worker import run_command
+from worker import WORKER, run_command, worker_env
 
 TWO_RULES = """
 email = "${email}";
@@ -116,6 +123,44 @@ def test_a_command_that_was_killed_is_repeated_without_doubling(scene):
     output = redrive.run()
     assert redrive.totals(output)["already redriven"] + redrive.totals(output)["selected"] == len(places)
     redrive.check_each_once(places)
+
+
+def test_in_a_terminal_a_bar_shows_how_far_it_is(scene):
+    """The bar is drawn over itself; the last line of it stays, and what follows begins a line of its own."""
+    redrive = Redrive(scene, events=1)
+    redrive.many_letters(400)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    command = subprocess.Popen([*WRAP, WORKER, "redrive", "-c", redrive.config_file("bar"), "--rate", "400"], stdin=slave,
+                               stdout=slave, stderr=slave, env=worker_env())
+    os.close(slave)
+    seen = b""
+
+    def has_ended():
+        nonlocal seen
+        try:
+            while select.select([master], [], [], 0)[0]:
+                seen += os.read(master, 65536)
+        except OSError:  # the other end is closed, and all was read
+            return True
+        return False
+    try:
+        wait_until("its end", has_ended)
+        assert command.wait(30) == 0
+    finally:
+        command.kill()
+        os.close(master)
+    lines = seen.decode().split("\r\n")
+    bars = [bar for line in lines for bar in line.split("\r") if "letters, " in bar]
+    assert any(line.startswith("400 of 400 letters went to ") for line in lines), lines
+    assert len(bars) >= 3, lines
+    shown = [re.fullmatch(r"  \[(#*)(\.*)\] ([\d,]+) of 400 letters, \d+/s, \d+ s left\x1b\[K", bar) for bar in bars]
+    assert all(shown), bars
+    assert all(len(bar) - len("\x1b[K") < 100 for bar in bars), bars
+    counts = [int(match[3]) for match in shown]
+    assert counts == sorted(counts) and counts[-1] > counts[0], counts
+    width = len(shown[0][1] + shown[0][2])
+    assert all(len(match[1]) == width * int(match[3]) // 400 for match in shown), bars
 
 
 def test_of_two_commands_the_later_goes_on_where_the_earlier_stood(scene):
@@ -341,6 +386,8 @@ def test_a_letter_that_the_topic_does_not_take_stops_the_command_and_nothing_is_
                              redrive.letter("c@example.com", "e2", 2)])
     said = redrive.run(code=1)
     assert "does not take a record of this size" in said and "0 of 3 letters went" in said
+    assert f'the letter at partition 0, offset 1 of "{scene.dead_letter_topic}": topic "{redrive.topic}"' in said
+    assert "max.message.bytes to some KiB more" in said
     assert redrive.records() == []
     assert redrive.totals(redrive.run("--limit", "1"))["left for later"] == 2
     assert [record.place[2] for record in redrive.records()] == [0]

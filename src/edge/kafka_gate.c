@@ -19,14 +19,9 @@ static rd_kafka_resp_err_t
 on_request_sent(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t brokerid,
                 int16_t api_key, int16_t api_version, int32_t corr_id, size_t size, void *opaque)
 {
-    struct kafka_gate *gate = opaque;
-
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
         (void)size;
-    if (api_key == API_JOIN_GROUP) {
-        atomic_store(&gate->joined_ms, clock_now_ms());
-        atomic_store(&gate->join_out, true);
-    }
+    kafka_gate_sent(opaque, api_key);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -35,19 +30,9 @@ on_response_received(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t
                      int16_t api_key, int16_t api_version, int32_t corr_id, size_t size,
                      int64_t rtt, rd_kafka_resp_err_t error, void *opaque)
 {
-    struct kafka_gate *gate = opaque;
-    static const uint64_t one = 1;
-
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
         (void)size, (void)rtt, (void)error;
-    if (api_key == API_HEARTBEAT || api_key == API_METADATA)
-        atomic_store(&gate->heartbeat_ms, clock_now_ms());
-    if (api_key == API_SYNC_GROUP) {
-        atomic_store(&gate->join_out, false);
-        if (write(gate->wake_fd, &one, sizeof(one)) < 0) {
-            /* The counter is full, so the loop is awake anyway. */
-        }
-    }
+    kafka_gate_answered(opaque, api_key);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -66,8 +51,33 @@ kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
     *gate = (struct kafka_gate){.wake_fd = wake_fd};
     atomic_init(&gate->join_out, false);
     atomic_init(&gate->joined_ms, 0);
-    atomic_init(&gate->heartbeat_ms, 0);
+    atomic_init(&gate->heard_ms, 0);
     rd_kafka_conf_interceptor_add_on_new(conf, "commit gate", on_new, gate);
+}
+
+void
+kafka_gate_sent(struct kafka_gate *gate, int16_t api_key)
+{
+    if (api_key != API_JOIN_GROUP)
+        return;
+    atomic_store(&gate->joined_ms, clock_now_ms());
+    atomic_store(&gate->join_out, true);
+}
+
+/* The answer to SyncGroup may be that the member is to join once more, which is not seen here. */
+void
+kafka_gate_answered(struct kafka_gate *gate, int16_t api_key)
+{
+    static const uint64_t one = 1;
+
+    if (api_key == API_HEARTBEAT || api_key == API_SYNC_GROUP || api_key == API_METADATA)
+        atomic_store(&gate->heard_ms, clock_now_ms());
+    if (api_key != API_SYNC_GROUP)
+        return;
+    atomic_store(&gate->join_out, false);
+    if (write(gate->wake_fd, &one, sizeof(one)) < 0) {
+        /* The counter is full, so the loop is awake anyway. */
+    }
 }
 
 void
@@ -88,7 +98,7 @@ expected_until(const struct kafka_gate *gate)
 static bool
 is_settled(const struct kafka_gate *gate)
 {
-    return atomic_load(&gate->heartbeat_ms) <= gate->settled_ms;
+    return atomic_load(&gate->heard_ms) <= gate->settled_ms;
 }
 
 /* Any question to the main thread would do. It sends the JoinGroup that is due when it has answered
@@ -105,14 +115,14 @@ nudge(struct kafka_gate *gate, rd_kafka_t *rk)
 int64_t
 kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
 {
-    int64_t heartbeat_ms = atomic_load(&gate->heartbeat_ms);
+    int64_t heard_ms = atomic_load(&gate->heard_ms);
     int64_t until_ms = expected_until(gate);
     int64_t due_ms = atomic_load(&gate->joined_ms) + JOIN_INTERVAL_MS;
 
     if (is_settled(gate))
         return until_ms > now ? until_ms : CLOCK_NEVER;
-    if (due_ms < heartbeat_ms)
-        due_ms = heartbeat_ms;
+    if (due_ms < heard_ms)
+        due_ms = heard_ms;
     due_ms += SETTLE_MS;
     if (now < due_ms)
         return due_ms;
@@ -120,7 +130,7 @@ kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
         nudge(gate, rk);
     if (now < gate->nudged_ms + SETTLE_MS)
         return gate->nudged_ms + SETTLE_MS;
-    gate->settled_ms = heartbeat_ms;
+    gate->settled_ms = heard_ms;
     return until_ms > now ? until_ms : CLOCK_NEVER;
 }
 

@@ -6,8 +6,8 @@
  *
  * A JoinGroup is seen when it is on the wire, and a commit can be under way to the same connection
  * by then. So the gate is also closed while a JoinGroup may be about to be sent: after each answer
- * to a heartbeat, which is how a member hears of a rebalance, or with metadata, by which the leader
- * of a group sees that topics have changed, and after partitions were given back or lost.
+ * to a heartbeat or a SyncGroup, which is how a member hears of a rebalance, or with metadata, by
+ * which the leader of a group sees that topics have changed, and after partitions were taken away.
  * librdkafka 2.0.2 lets a second pass between two JoinGroups and sends a delayed one when its main
  * thread next has something to do, which must not be our commit: it is made to have something to do
  * first.
@@ -25,18 +25,22 @@
 
 struct kafka_gate {
     atomic_bool join_out;
-    atomic_int_least64_t joined_ms;    /* when the last JoinGroup was sent */
-    atomic_int_least64_t heartbeat_ms; /* when the last of those answers came */
-    int wake_fd;                       /* written to when the gate opens; borrowed */
+    atomic_int_least64_t joined_ms; /* when the last JoinGroup was sent */
+    atomic_int_least64_t heard_ms;  /* when the last of those answers came */
+    int wake_fd;                    /* written to when the gate opens; borrowed */
 
     /* Of the loop's thread. */
-    int64_t settled_ms; /* heartbeats up to then have brought no JoinGroup */
+    int64_t settled_ms; /* answers up to then have brought no JoinGroup */
     int64_t nudged_ms;  /* when the main thread was last given something to do */
     int64_t expect_ms;  /* a JoinGroup may be next until then */
 };
 
 /* Makes the consumer that will be created from CONF report to GATE, which must outlive it. */
 void kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd);
+
+/* What the interceptors tell, of any thread: a request was sent, an answer came. */
+void kafka_gate_sent(struct kafka_gate *gate, int16_t api_key);
+void kafka_gate_answered(struct kafka_gate *gate, int16_t api_key);
 
 /* Partitions were given back, so a JoinGroup follows. */
 void kafka_gate_expect(struct kafka_gate *gate, int64_t now);

@@ -923,7 +923,7 @@ the_gate_waits_from_when_the_main_thread_has_answered(void **state)
 
     (void)state;
     kafka_gate_init(&gate, conf, -1);
-    atomic_store(&gate.heartbeat_ms, now - 200);
+    atomic_store(&gate.heard_ms, now - 200);
     assert_false(kafka_gate_is_open(&gate, now));
     due = kafka_gate_step(&gate, main_cluster.rk, now);
     assert_true(due > real);
@@ -932,6 +932,29 @@ the_gate_waits_from_when_the_main_thread_has_answered(void **state)
     assert_false(kafka_gate_is_open(&gate, due - 1));
     assert_int_equal(kafka_gate_step(&gate, main_cluster.rk, due), CLOCK_NEVER);
     assert_true(kafka_gate_is_open(&gate, due));
+    rd_kafka_conf_destroy(conf);
+}
+
+/* The answer may be that it is to join once more, which it does with a delay and without a
+ * heartbeat in between. */
+static void
+the_gate_expects_another_join_after_the_answer_to_sync_group(void **state)
+{
+    enum { API_JOIN_GROUP = 11, API_SYNC_GROUP = 14, JOIN_INTERVAL_MS = 1000 };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_gate gate;
+    int64_t now = clock_now_ms();
+
+    (void)state;
+    kafka_gate_init(&gate, conf, -1);
+    assert_true(kafka_gate_is_open(&gate, now));
+    kafka_gate_sent(&gate, API_JOIN_GROUP);
+    assert_false(kafka_gate_is_open_revoking(&gate));
+    kafka_gate_answered(&gate, API_SYNC_GROUP);
+    assert_true(kafka_gate_is_open_revoking(&gate));
+    assert_false(kafka_gate_is_open(&gate, now));
+    assert_true(kafka_gate_step(&gate, main_cluster.rk, now) > now + JOIN_INTERVAL_MS);
+    assert_false(kafka_gate_is_open(&gate, now + JOIN_INTERVAL_MS));
     rd_kafka_conf_destroy(conf);
 }
 
@@ -960,6 +983,7 @@ main(void)
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
         cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
+        cmocka_unit_test(the_gate_expects_another_join_after_the_answer_to_sync_group),
         cmocka_unit_test(a_member_leaves_before_it_ever_joined),
     };
 

@@ -164,10 +164,10 @@ chaos: ## the same at length; part of acceptance; keeps its table in docs/reliab
 	@$(MAKE) --no-print-directory all
 	@build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
 
-acceptance: ## the long forms of the failure tests, about half an hour; results in build/acceptance
+acceptance: ## the long forms of the failure tests, about half an hour; keeps results in docs/acceptance
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini
+	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
 	@$(MAKE) --no-print-directory chaos
 
 check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, examples, unit, golden, simulation, format

@@ -53,7 +53,7 @@ def check_all_delivered(scene):
     assert count == WAITING_EVENTS, f"{count} delivered"
 
 
-def test_memory_is_flat_through_ten_minutes_of_503(scene):
+def test_memory_is_flat_through_ten_minutes_of_503(scene, tell, results_folder):
     scene.create_topics(events=PARTITIONS)
     scene.start_sandbox(max_requests=WAITING_EVENTS + 100_000)
     scene.produce(events())
@@ -77,14 +77,14 @@ def test_memory_is_flat_through_ten_minutes_of_503(scene):
     write_samples("memory", COLUMNS, samples)
     plot("memory", f"{WAITING_EVENTS:,} events wait while the API answers 503 (shaded), then are delivered", "MiB",
          {"resident memory": [(one[0], one[1]) for one in samples], "of it pending": [(one[0], one[3]) for one in samples]},
-         (0, outage_end))
+         (0, outage_end), results_folder)
     worker.stop()
 
     during = [one for one in samples if one[0] <= outage_end]
     settled = [one[1] for one in during if one[0] >= min(SETTLED_SECONDS, OUTAGE_SECONDS / 3)]
-    print(f"\nresident: {settled[0]} MiB when settled, at most {max(settled)} in the outage, "
-          f"{max(one[1] for one in samples)} in all; {during[-1][6]} calls spent on {outage_end:.0f} s; "
-          f"delivered in {samples[-1][0] - outage_end:.0f} s")
+    tell(f"resident: {settled[0]} MiB when settled, at most {max(settled)} in the outage, "
+         f"{max(one[1] for one in samples)} in all; {during[-1][6]} calls spent on {outage_end:.0f} s; "
+         f"delivered in {samples[-1][0] - outage_end:.0f} s")
     assert max(settled) - settled[0] <= MOST_GROWTH_MIB
     assert max(one[2] for one in samples) <= 10_000 and max(one[3] for one in samples) <= 64
     assert not worker.lines("partition.revoked")[:-PARTITIONS] and not worker.lines("partition.lost")

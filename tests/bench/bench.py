@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import ROOT, Process  # noqa: E402
 from kafka import Kafka  # noqa: E402
+from machine import conditions  # noqa: E402
 
 import results as store  # noqa: E402
 from measure import Bench  # noqa: E402
@@ -91,7 +92,7 @@ def keep(results, scenario, runs):
                 del run["memory"]
     results[scenario.key] = {
         "title": scenario.title, "events": scenario.events, "repeats": REPEATS, "note": scenario.note,
-        "when": datetime.date.today().isoformat(), "conditions": store.conditions(), "runs": runs}
+        "when": datetime.date.today().isoformat(), "conditions": conditions(), "runs": runs}
     store.save(RESULTS, results)
 
 

@@ -1,18 +1,10 @@
 """What make bench leaves behind: results.json with every run, results.md with the tables, plots beside them."""
 
 import json
-import os
-import pathlib
-import platform
 import statistics
-import subprocess
-import sys
 
 from plots import bars
 from scenarios import SCENARIOS, aims
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "acceptance"))
 
 TITLES = {"ours": "sendx-worker", "bento": "Bento 1.10.0", "bento_plain": "Bento 1.10.0 as it comes",
           "parallel": "Parallel Consumer 0.5.3.3", "hand": "one call at a time", "ceiling": "the ceiling"}
@@ -58,16 +50,6 @@ def line(key, name, runs, mine):
     cut = [run["cut_short"] for run in runs if run.get("cut_short")]
     return (f"({key}) {TITLES.get(name, name)}: " + "; ".join(parts) + (f"; ours ÷ it {ratio}" if ratio else "") +
             (f"; cut short {cut[0]}" if cut else ""))
-
-
-def conditions():
-    model = next((text.split(":", 1)[1].strip() for text in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                  if text.startswith("model name")), platform.machine())
-    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    return {"cpu": model, "processors": len(os.sched_getaffinity(0)), "system": system,
-            "kernel": platform.release(), "version": (ROOT / "VERSION").read_text().strip(),
-            "commit": commit.stdout.strip()}
 
 
 def load(folder):

@@ -266,6 +266,8 @@ serve_all(struct kafka *kafka)
     kafka->events_left = serve(kafka, kafka->closing ? kafka->closing : kafka->main);
     if (kafka_group_step(kafka))
         kafka->events_left = true;
+    if (kafka->life == KAFKA_MEMBER)
+        kafka_range_step(kafka);
     if (kafka->life == KAFKA_CLOSING && rd_kafka_consumer_closed(kafka->rk))
         kafka->life = KAFKA_CLOSED;
     kafka->poll_due_ms = kafka->now_ms + POLL_MS;

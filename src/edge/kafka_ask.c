@@ -339,6 +339,13 @@ kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
 }
 
 int
+kafka_ask_begins(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partitions,
+                 struct err *err)
+{
+    return offsets_at(ask, RD_KAFKA_OFFSET_BEGINNING, ENDS_TIMEOUT_MS, partitions, err);
+}
+
+int
 kafka_ask_ends(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partitions, struct err *err)
 {
     return offsets_at(ask, RD_KAFKA_OFFSET_END, ENDS_TIMEOUT_MS, partitions, err);

@@ -51,8 +51,10 @@ bool kafka_ask_step(struct kafka_ask *ask, int64_t now, kafka_ask_answer *answer
 int kafka_ask_start(struct kafka_ask *ask, enum kafka_start start, int64_t start_ms,
                     rd_kafka_topic_partition_list_t *partitions, struct err *err) MUSTCHECK;
 
-/* Sets each offset to the partition's end. Blocks, as a rule for a few milliseconds, at most for a
- * tenth of a second. */
+/* Sets each offset to the partition's first one, or to its end. Blocks, as a rule for a few
+ * milliseconds, at most for a tenth of a second. */
+int kafka_ask_begins(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partitions,
+                     struct err *err) MUSTCHECK;
 int kafka_ask_ends(struct kafka_ask *ask, rd_kafka_topic_partition_list_t *partitions,
                    struct err *err) MUSTCHECK;
 

@@ -221,6 +221,32 @@ assign_known(struct kafka *kafka)
     }
 }
 
+void
+kafka_group_restart(struct kafka *kafka, struct kafka_part *restarted)
+{
+    rd_kafka_topic_partition_list_t *partitions =
+        rd_kafka_topic_partition_list_new((int)kafka->part_count);
+    rd_kafka_error_t *error = NULL;
+
+    LIST_EACH(node, &kafka->reading) {
+        struct kafka_part *part = part_of(node);
+
+        if (part == restarted || kafka->eager) {
+            add_to(partitions, part);
+            partitions->elems[partitions->cnt - 1].offset = part->next;
+        }
+    }
+    if (!kafka->eager)
+        error = rd_kafka_incremental_unassign(kafka->rk, partitions);
+    LIST_EACH(each, &kafka->reading) {
+        if (part_of(each) == restarted || kafka->eager)
+            kafka_part_reopen(part_of(each), kafka->rk, kafka->fd);
+    }
+    if (check(kafka, "unassign", error) == 0)
+        (void)tell_assign(kafka, partitions);
+    rd_kafka_topic_partition_list_destroy(partitions);
+}
+
 /* Until it is answered, the library fetches nothing for any partition and takes part in no other
  * rebalance. A cooperative group can be answered at once, and get each partition when it is known
  * where to read. */

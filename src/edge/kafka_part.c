@@ -1,5 +1,6 @@
 #include "edge/kafka_part.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
@@ -12,6 +13,8 @@ kafka_part_new(const char *topic, int32_t number)
     part->topic = xstrdup(topic);
     part->number = number;
     part->offset = part->committed = part->end = KAFKA_NO_OFFSET;
+    part->doubted_ms = KAFKA_NO_DOUBT;
+    part->check_due_ms = CLOCK_NEVER;
     return part;
 }
 
@@ -56,15 +59,42 @@ kafka_part_close(struct kafka_part *part)
     part->queue = NULL;
 }
 
-static void
-stop_out_of_range(struct kafka_part *part, const char *text)
+void
+kafka_part_reopen(struct kafka_part *part, rd_kafka_t *rk, int wake_fd)
+{
+    int64_t next = part->next;
+
+    kafka_part_close(part);
+    kafka_part_open(part, rk, wake_fd);
+    part->next = next;
+}
+
+void
+kafka_part_stop(struct kafka_part *part, const char *text)
 {
     part->stopped = true;
+    part->check_due_ms = CLOCK_NEVER;
     part->trouble = "out_of_range";
     log_error(
         "partition.stopped", log_text("topic", part->topic), log_int("partition", part->number),
         log_int("offset", part->next), log_text("reason", "out_of_range"), log_text("text", text),
         log_text("effect", "nothing of it is read until the group's offset is one that exists"));
+}
+
+/* A broker that was cut off takes itself for the leader for a moment after its return and does not
+ * know the last records. So when the offset before was there, edge/kafka_range asks. */
+static void
+doubt_range(struct kafka_part *part, const char *text, int64_t now)
+{
+    part->stopped = true;
+    part->check_due_ms = now;
+    part->trouble = "out_of_range";
+    if (part->doubted_ms != KAFKA_NO_DOUBT)
+        return;
+    part->doubted_ms = now;
+    log_warning("partition.doubted", log_text("topic", part->topic),
+                log_int("partition", part->number), log_int("offset", part->next),
+                log_text("text", text), log_text("effect", "its leader is asked again"));
 }
 
 /* Until the library says otherwise, by a record. */
@@ -85,10 +115,12 @@ take_error(struct kafka_part *part, const rd_kafka_message_t *message, struct ka
 {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return;
-    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
-        stop_out_of_range(part, rd_kafka_message_errstr(message));
-    else
+    if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
         kafka_log_error(log, message->err, rd_kafka_message_errstr(message), now);
+    else if (part->next > part->offset)
+        doubt_range(part, rd_kafka_message_errstr(message), now);
+    else
+        kafka_part_stop(part, rd_kafka_message_errstr(message));
     note_trouble(part, message->err);
 }
 
@@ -117,6 +149,7 @@ kafka_part_peek(struct kafka_part *part, struct kafka_log *log, int64_t now)
             rd_kafka_message_destroy(message);
         } else {
             part->trouble = NULL;
+            part->doubted_ms = KAFKA_NO_DOUBT;
             part->head = message;
             part->head_ms = timestamp_of(message);
         }

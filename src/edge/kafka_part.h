@@ -16,6 +16,7 @@
 #include "edge/kafka_log.h"
 
 #define KAFKA_NO_OFFSET (-1)
+#define KAFKA_NO_DOUBT (-1)
 
 struct kafka_part {
     struct list node; /* in one of the lists of struct kafka: that is its state */
@@ -39,6 +40,8 @@ struct kafka_part {
     bool gone;                /* fenced, and revoked before */
     bool commit_fails;        /* its last commit did, by itself */
     const char *trouble;      /* why nothing comes, or NULL; static */
+    int64_t doubted_ms;       /* since when its leader may be a false one, or KAFKA_NO_DOUBT */
+    int64_t check_due_ms;     /* CLOCK_NEVER: it is not to be found out whether it is */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);
@@ -49,11 +52,17 @@ void kafka_part_free(struct kafka_part *part); /* NULL is accepted */
  * offset known. */
 void kafka_part_open(struct kafka_part *part, rd_kafka_t *rk, int wake_fd);
 
+/* The same for one that was open: its records are read again, from the next one on. */
+void kafka_part_reopen(struct kafka_part *part, rd_kafka_t *rk, int wake_fd);
+
 /* Gives up the queue and everything in it: it is read again by whoever gets the partition. */
 void kafka_part_close(struct kafka_part *part);
 
 /* Makes part->head the next record if there is one, and says so. Writes what went wrong to LOG. */
 bool kafka_part_peek(struct kafka_part *part, struct kafka_log *log, int64_t now);
+
+/* It is not read any more, until it is assigned anew. TEXT says why it is out of range. */
+void kafka_part_stop(struct kafka_part *part, const char *text);
 
 /* The head was handed over. */
 void kafka_part_shift(struct kafka_part *part);

@@ -1,6 +1,7 @@
 /*
- * The consumer's state, shared by kafka.c (life, records), kafka_commit.c and kafka_group.c
- * (partitions coming and going) only. All of it but the gate belongs to the loop's thread.
+ * The consumer's state, shared by kafka.c (life, records), kafka_commit.c, kafka_range.c and
+ * kafka_group.c (partitions coming and going) only. All of it but the gate belongs to the loop's
+ * thread.
  */
 #ifndef EDGE_KAFKA_STATE_H
 #define EDGE_KAFKA_STATE_H
@@ -91,6 +92,10 @@ void kafka_commit_done(struct kafka *kafka, rd_kafka_resp_err_t error);
  * heartbeat: then it waits. */
 void kafka_commit_go_on(struct kafka *kafka);
 
+/* Reads on where an offset was found to be there after all. One partition at a time, since it
+ * blocks: as a rule for a few milliseconds, at most for a fifth of a second. */
+void kafka_range_step(struct kafka *kafka);
+
 /* The library's rebalance events. */
 void kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
 void kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
@@ -104,6 +109,10 @@ void kafka_group_fence(struct kafka *kafka);
 
 /* One that ops->assigned was called for and ops->lost was not, or NULL. */
 struct kafka_part *kafka_group_find(struct kafka *kafka, const char *topic, int32_t number);
+
+/* Has PART assigned anew where it is to be read on; an eager group's partitions all with it. Only
+ * while no rebalance is under way. */
+void kafka_group_restart(struct kafka *kafka, struct kafka_part *part);
 
 /* Membership ends now: drops what was never read, and the library begins to leave. */
 void kafka_group_leave(struct kafka *kafka);

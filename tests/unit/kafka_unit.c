@@ -6,7 +6,10 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { TURN_MS = 10, API_OFFSET_COMMIT = 8, API_OFFSET_FETCH = 9, API_HEARTBEAT = 12 };
+enum { TURN_MS = 10 };
+
+/* ApiKeys of the protocol. */
+enum { API_FETCH = 1, API_OFFSET_COMMIT = 8, API_OFFSET_FETCH = 9, API_HEARTBEAT = 12 };
 
 /* A rebalance of the mock takes a second less. Below, members never agree. */
 #define SESSION_TIMEOUT_MS "2500"
@@ -413,6 +416,12 @@ void
 answer_questions(struct cluster *cluster)
 {
     rd_kafka_mock_clear_request_errors(cluster->mock, API_OFFSET_FETCH);
+}
+
+void
+answer_fetch(struct cluster *cluster, rd_kafka_resp_err_t error)
+{
+    rd_kafka_mock_push_request_errors(cluster->mock, API_FETCH, 1, error);
 }
 
 void

@@ -43,6 +43,9 @@ void answer_commits(struct cluster *cluster, const rd_kafka_resp_err_t *errors, 
 void refuse_questions(struct cluster *cluster, size_t count);
 void answer_questions(struct cluster *cluster); /* from now on */
 
+/* The next Fetch is answered so, for all of its partitions. */
+void answer_fetch(struct cluster *cluster, rd_kafka_resp_err_t error);
+
 /* The next member that sends a heartbeat hears that it is none. */
 void put_out_of_the_group(struct cluster *cluster);
 

@@ -4,10 +4,10 @@
 #include "edge/kafka_handle.h"
 #include "kafka_unit.h"
 
-static struct cluster main_cluster;
+static struct cluster main_cluster, torn_cluster, eager_cluster;
 
 /* They join together, before the first test. */
-static struct member *reader, *latest, *timely, *leaderless;
+static struct member *reader, *latest, *timely, *leaderless, *doubter, *eager;
 
 static int
 set_up(void **state)
@@ -15,15 +15,21 @@ set_up(void **state)
     (void)state;
     log_setup(getenv("KAFKA_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
     cluster_open(&main_cluster);
+    cluster_open(&torn_cluster);
+    cluster_open(&eager_cluster);
     topic_create(&main_cluster, "read", 2);
     topic_create(&main_cluster, "late", 1);
     topic_create(&main_cluster, "timely", 2);
+    topic_create(&torn_cluster, "doubted", 1);
+    topic_create(&eager_cluster, "doubted", 1);
     topic_create(&main_cluster, "leaderless", 2);
     rd_kafka_mock_partition_set_leader(main_cluster.mock, "leaderless", 1, -1);
     produce_full(&main_cluster, "read", 0, "ada", "{\"n\":1}", 1700000000123, "greeting");
     produce_full(&main_cluster, "read", 0, NULL, NULL, 1700000000124, NULL);
     produce_full(&main_cluster, "read", 0, "", "", 1700000000125, NULL);
     produce(&main_cluster, "late", 0, "before", 1700000000000);
+    produce(&torn_cluster, "doubted", 0, "x", 1700000000000);
+    produce(&eager_cluster, "doubted", 0, "x", 1700000000000);
     for (int i = 0; i < 10; i++)
         produce(&main_cluster, "timely", i % 2, "x", 1700000000000 + i);
     assert_int_equal(rd_kafka_flush(main_cluster.producer, HANG_GUARD_MS), 0);
@@ -31,6 +37,8 @@ set_up(void **state)
     latest = join(&main_cluster, "latest", "late", KAFKA_START_LATEST);
     timely = join(&main_cluster, "timely", "^tim[e]ly$", KAFKA_START_EARLIEST);
     timely->no_room = true;
+    doubter = join(&torn_cluster, "doubted", "doubted", KAFKA_START_EARLIEST);
+    eager = join_as(&eager_cluster, "doubted", "doubted", KAFKA_START_EARLIEST, "range");
     leaderless = join(&main_cluster, "leaderless", "leaderless", KAFKA_START_EARLIEST);
     return 0;
 }
@@ -40,6 +48,8 @@ tear_down(void **state)
 {
     (void)state;
     discard_all();
+    cluster_close(&eager_cluster);
+    cluster_close(&torn_cluster);
     cluster_close(&main_cluster);
     return 0;
 }
@@ -207,6 +217,42 @@ an_offset_out_of_range_stops_its_partition_and_no_other(void **state)
     leave(reader);
 }
 
+static bool
+is_in_doubt(struct member *member, int64_t number)
+{
+    return (member->parts[0]->doubted_ms != KAFKA_NO_DOUBT) == number;
+}
+
+static bool
+has_gone_on(struct member *member, int64_t number)
+{
+    (void)number;
+    return strcmp(member->seen[member->seen_count - 1].value, "goes on") == 0;
+}
+
+static void
+doubt_and_read_on(struct cluster *cluster, struct member *member)
+{
+    wait_until("a partition", has_parts, member, 1);
+    wait_until("a record", has_seen, member, 1);
+    answer_fetch(cluster, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    wait_until("a doubt", is_in_doubt, member, true);
+    produce(cluster, "doubted", 0, "goes on", 1700000000100);
+    wait_until("the other record", has_gone_on, member, 0);
+    assert_null(kafka_part_trouble(member->parts[0]));
+    assert_true(is_in_doubt(member, false));
+    leave(member);
+}
+
+/* A broker that returns takes itself for the leader for a moment, and lacks the last records. */
+static void
+an_offset_that_only_a_false_leader_lacks_is_read(void **state)
+{
+    (void)state;
+    doubt_and_read_on(&torn_cluster, doubter);
+    doubt_and_read_on(&eager_cluster, eager);
+}
+
 static void
 a_partition_without_a_leader_keeps_no_other_waiting(void **state)
 {
@@ -239,6 +285,7 @@ main(void)
         cmocka_unit_test(a_successor_begins_at_the_committed_offset_and_gets_its_metadata),
         cmocka_unit_test(an_offset_out_of_range_stops_its_partition_and_no_other),
         cmocka_unit_test(a_partition_without_a_leader_keeps_no_other_waiting),
+        cmocka_unit_test(an_offset_that_only_a_false_leader_lacks_is_read),
         cmocka_unit_test(a_member_leaves_before_it_ever_joined),
     };
 

@@ -1,0 +1,81 @@
+/* Partitions whose next offset their leader does not have, though the one before was there: whether
+ * that is so. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "edge/kafka_state.h"
+
+enum {
+    CHECK_MS = 500,       /* between two questions */
+    DOUBT_MAX_MS = 10000, /* a leader that says the same for so long is the true one */
+    TEXT_MAX = 128
+};
+
+/* The partition's first and next offset, as its leader tells them. */
+struct range {
+    int64_t begin, end;
+};
+
+static int
+find_range(struct kafka *kafka, const struct kafka_part *part, struct range *ret)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    const rd_kafka_topic_partition_t *one =
+        rd_kafka_topic_partition_list_add(list, part->topic, part->number);
+    struct err err = {0};
+    int result = kafka_ask_begins(kafka->ask, list, &err);
+
+    ret->begin = one->offset;
+    if (result == 0)
+        result = kafka_ask_ends(kafka->ask, list, &err);
+    ret->end = one->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return result;
+}
+
+/* Reads on where it stopped. What the library has given up it reads only once it is assigned anew,
+ * which would be taken for the answer to a revocation that is on its way. */
+static void
+resume(struct kafka *kafka, struct kafka_part *part)
+{
+    if (!kafka_can_commit(kafka) || kafka->revoke_due)
+        return;
+    part->check_due_ms = CLOCK_NEVER;
+    part->stopped = false;
+    part->trouble = NULL;
+    log_info("partition.resumed", log_text("topic", part->topic),
+             log_int("partition", part->number), log_int("offset", part->next));
+    kafka_group_restart(kafka, part);
+}
+
+static void
+check(struct kafka *kafka, struct kafka_part *part)
+{
+    struct range range;
+    char text[TEXT_MAX];
+
+    part->check_due_ms = kafka->now_ms + CHECK_MS;
+    if (find_range(kafka, part, &range) < 0)
+        return;
+    if (part->next >= range.begin && part->next <= range.end) {
+        resume(kafka, part);
+    } else if (part->next < range.begin || kafka->now_ms - part->doubted_ms >= DOUBT_MAX_MS) {
+        snprintf(text, sizeof(text), "the partition has offsets %lld to %lld",
+                 (long long)range.begin, (long long)range.end);
+        kafka_part_stop(part, text);
+    }
+}
+
+void
+kafka_range_step(struct kafka *kafka)
+{
+    LIST_EACH(node, &kafka->reading) {
+        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+
+        if (part->check_due_ms <= kafka->now_ms) {
+            check(kafka, part);
+            return;
+        }
+    }
+}

@@ -83,7 +83,7 @@ settle_folded(struct core *core, struct core_job *job, int64_t now)
     struct list members;
 
     if (fold->identify && fold->track) {
-        job->attempts = 0;
+        job->attempts--; /* it did not fail, and the track has failed as often as before */
         call_free(fold->identify);
         fold->identify = NULL;
         core_job_set_state(core, job, JOB_WAITING, now);

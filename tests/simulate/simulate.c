@@ -54,6 +54,7 @@ enum {
     FLIGHTS_MAX = 256,
     FOLDS_MAX = 256, /* calls in a flight */
     HALVES_MAX = 256,
+    BYTES_OVER_MAX = 8192 + 2 * CONTACTS_MAX * 1024, /* an event, and what is folded meanwhile */
     DRAIN_MS = 2000,
     LETTERS_MAX = 256,
     FAULTS_MS = 3 * 3600 * 1000, /* how long faults go on, at most */
@@ -149,6 +150,7 @@ struct sim_flight {
     int count;
     int64_t due_ms;
     bool creates;
+    bool is_half; /* identifys, and their fold's tracks come next */
     struct settlement settlement;
 };
 
@@ -750,6 +752,14 @@ read_ids(struct sim_flight *flight, const struct call *call)
     }
 }
 
+static void
+count_ending(void *arg, const struct call *call, const struct event *record)
+{
+    (void)call;
+    (void)record;
+    (*(int *)arg)++;
+}
+
 static bool
 worker_send(struct sim_worker *worker)
 {
@@ -759,12 +769,15 @@ worker_send(struct sim_worker *worker)
     while (sim.flight_count < FLIGHTS_MAX && (job = core_next(worker->core, sim.now))) {
         const struct call *from = core_job_call(job);
         struct sim_flight *flight = &sim.flights[sim.flight_count];
+        int ending = 0; /* calls that end if this is delivered */
 
+        core_job_each(job, count_ending, &ending);
         flight->job = job;
         flight->core = worker->core;
         flight->worker = (int)(worker - sim.workers);
         read_ids(flight, from);
         flight->creates = from->kind == CALL_IDENTIFY && call_of(&flight->ids[0])->is_track;
+        flight->is_half = !flight->creates && !ending;
         check_sending(flight, worker);
         if (worker->is_unsure)
             VIOLATION("a call starts after a gap before a commit was answered");
@@ -806,17 +819,17 @@ ends(enum settled settled, const struct sim_flight *flight)
 {
     return settled == SETTLED_DONE || settled == SETTLED_SKIPPED ||
            (settled == SETTLED_FORGOTTEN && flight->settlement.verdict == VERDICT_DONE &&
-            !flight->creates);
+            !flight->creates && !flight->is_half);
 }
 
 /* ---- folds of which a half was delivered ---- */
 
 /* What took the fold apart has its identifys sent again. */
 static void
-excuse_half(const struct sim_half *half)
+excuse_calls(const struct sim_id *ids, int count)
 {
-    for (int i = 0; i < half->count; i++)
-        sim.partitions[half->ids[i].partition].events[half->ids[i].event].may_repeat = true;
+    for (int i = 0; i < count; i++)
+        sim.partitions[ids[i].partition].events[ids[i].event].may_repeat = true;
 }
 
 static void
@@ -843,7 +856,7 @@ note_half(const struct sim_flight *flight)
     memcpy(half.ids, flight->ids, (size_t)flight->count * sizeof(half.ids[0]));
     sim.halved++;
     if (core_job_folded(flight->job) == 0 || sim.half_count == HALVES_MAX)
-        excuse_half(&half); /* a part of it was given back meanwhile */
+        excuse_calls(half.ids, half.count); /* a part of it was given back meanwhile */
     else
         sim.halves[sim.half_count++] = half;
 }
@@ -870,7 +883,7 @@ break_halves(const struct core *core, const void *p)
         if (half->core != core || is_in_flight(half) ||
             (p ? core_job_user(half->job) != p : core_job_folded(half->job) > 0))
             continue;
-        excuse_half(half);
+        excuse_calls(half->ids, half->count);
         drop_half(&sim.halves[i--]);
     }
 }
@@ -912,11 +925,13 @@ settle(struct sim_flight *flight)
     if (half && ends(settled, flight))
         mark_done(half->ids, half->count, is_of);
     else if (half)
-        excuse_half(half);
+        excuse_calls(half->ids, half->count);
     if (half)
         drop_half(half);
     if (settled == SETTLED_HALFWAY)
         note_half(flight);
+    else if (flight->is_half)
+        excuse_calls(flight->ids, flight->count);
     if (settled == SETTLED_FAILED || settled == SETTLED_REFUSED) {
         if (first->poison == SOUND)
             VIOLATION("a sound call is refused: partition %d event %d call %d",
@@ -1355,7 +1370,7 @@ check_memory(const struct sim_worker *worker)
 
     core_gauges(worker->core, &gauges);
     if ((int64_t)gauges.events > worker->limits.max_events ||
-        gauges.bytes > worker->limits.max_bytes + 8192)
+        gauges.bytes > worker->limits.max_bytes + BYTES_OVER_MAX)
         VIOLATION("%zu events and %" PRId64 " bytes are pending", gauges.events, gauges.bytes);
 }
 

@@ -1101,10 +1101,12 @@ commit_answer(struct sim_worker *worker)
     for (int p = 0; p < sim.partition_count && !worker->commit_fails; p++) {
         if (worker->commit_offsets[p] < 0)
             continue;
-        if (sim.partitions[p].owner == worker - sim.workers)
-            store_offset(worker, p);
+        if (sim.partitions[p].owner != worker - sim.workers)
+            worker->commit_fails = true;  /* the broker fences a member that lost it */
+        else if (sim.faults && chance(2)) /* this one may not be written just now */
+            core_commit_refused(worker->core, worker->parts[p]);
         else
-            worker->commit_fails = true; /* the broker fences a member that lost it */
+            store_offset(worker, p);
     }
     core_committed(worker->core, !worker->commit_fails);
     worker->is_unsure &= worker->commit_fails || !worker->commit_assures;

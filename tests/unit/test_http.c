@@ -25,7 +25,7 @@ struct peer {
 struct server {
     struct pollfd polls[PEERS_MAX + 1]; /* the last is the listener */
     struct peer peers[PEERS_MAX];
-    int count, accepted;
+    int count, accepted, silent;
 };
 
 static void
@@ -85,6 +85,12 @@ handle(struct server *server, struct peer *peer)
     } else if (!strcmp(path, "connections")) {
         answer(peer, "200 OK", "", text,
                (size_t)snprintf(text, sizeof(text), "%d", server->accepted));
+    } else if (!strcmp(path, "silents")) {
+        answer(peer, "200 OK", "", text,
+               (size_t)snprintf(text, sizeof(text), "%d", server->silent));
+    } else if (!strcmp(path, "silent")) {
+        server->silent++;
+        return false;
     } else if (!strcmp(path, "large")) {
         answer_large(peer);
     } else if (!strcmp(path, "throttle")) {
@@ -671,6 +677,23 @@ a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns(void **s
     }
 }
 
+/* curl's doing, which nothing turns off: not a byte came back, so it holds the connection to have
+ * been closed before. A new one that does the same is believed. */
+static void
+a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "silent");
+    assert_int_equal(f->reply.failure, REPLY_RESET);
+    request(f, "silents");
+    assert_string_equal(f->body, "1");
+    request(f, "silent");
+    assert_int_equal(f->reply.failure, REPLY_RESET);
+    request(f, "silents");
+    assert_string_equal(f->body, "3");
+}
+
 static void
 an_aborted_request_is_reported_by_the_next_step(void **state)
 {
@@ -788,6 +811,7 @@ main(void)
         TEST(a_proxy_that_wants_a_password_is_a_407),
         TEST(a_connection_that_the_server_closes_after_its_answer_costs_no_request),
         TEST(a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns),
+        TEST(a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request),
         TEST(an_aborted_request_is_reported_by_the_next_step),
         TEST(the_callback_may_abort_another_request),
         TEST(a_url_that_curl_refuses_is_reported_like_any_other_failure),

@@ -451,6 +451,34 @@ sixty_four_requests_go_out_at_once_and_their_connections_are_kept(void **state)
     assert_int_equal(strtol(f->body, NULL, 10), before);
 }
 
+/* As a reload does it, which shares what stays the same on the wire. */
+static void
+connections_are_kept_for_as_many_requests_as_an_account_comes_to_allow(void **state)
+{
+    struct fixture *f = *state;
+    struct account few = account_of(base_url), many = few;
+    char tokens[32];
+    long before;
+
+    few.max_in_flight = 2;
+    use_account(f, &few);
+    many.max_in_flight = (int)sizeof(tokens);
+    if (!account_is_same_on_wire(&few, &many))
+        use_account(f, &many);
+    for (size_t i = 0; i < sizeof(tokens); i++)
+        start(f, "echo", &tokens[i]);
+    run_until_done(f, sizeof(tokens));
+    request(f, "connections");
+    before = strtol(f->body, NULL, 10);
+    for (size_t round = 0; round < 20; round++) {
+        for (size_t i = 0; i < sizeof(tokens); i++)
+            start(f, "echo", &tokens[i]);
+        run_until_done(f, f->done + sizeof(tokens));
+    }
+    request(f, "connections");
+    assert_int_equal(strtol(f->body, NULL, 10), before);
+}
+
 static void
 a_body_over_the_cap_is_cut_and_marked(void **state)
 {
@@ -798,6 +826,7 @@ main(void)
         TEST(a_connection_is_kept_for_the_next_request),
         TEST(the_callback_may_start_the_next_request_a_thousand_times),
         TEST(sixty_four_requests_go_out_at_once_and_their_connections_are_kept),
+        TEST(connections_are_kept_for_as_many_requests_as_an_account_comes_to_allow),
         TEST(a_body_over_the_cap_is_cut_and_marked),
         TEST(a_large_body_is_sent_whole),
         TEST(retry_after_and_date_come_as_they_were_sent),

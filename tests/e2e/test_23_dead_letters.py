@@ -337,7 +337,9 @@ def test_a_wide_failure_is_held_and_sigusr1_lets_it_go(scene):
     wait_until("the hold", lambda: worker.check_running() or "dead_letter_budget" in worker.admin.letters_held(),
                show=worker.log_text)
     wait_until("20 letters", lambda: len(scene.dead_letters()) >= 20)
-    calls = settled_calls(scene)
+    wait_until("all others to be refused, too", lambda: worker.admin.metrics().value("sendx_worker_calls_held") == 180,
+               show=worker.log_text)
+    calls = scene.sandbox.last_seq()
     assert len(scene.dead_letters()) == 20
     assert [line for line in worker.lines() if line["level"] in ("warning", "error") and "budget" in str(line)], \
         "the log does not say so"
@@ -349,17 +351,6 @@ def test_a_wide_failure_is_held_and_sigusr1_lets_it_go(scene):
     scene.wait_until_finished(worker)
     worker.stop()
     check_letters(scene.dead_letters(), places_of(records), scene.topic())
-
-
-def settled_calls(scene):
-    """How many calls came in, once none comes in any more."""
-    seen, calm = -1, 0
-    while calm < 20:
-        count = scene.sandbox.last_seq()
-        calm = calm + 1 if count == seen else 0
-        seen = count
-        time.sleep(0.02)
-    return seen
 
 
 def test_held_letters_go_when_the_rule_is_put_right(scene):

@@ -12,8 +12,8 @@
  * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
  * going away. For HTTP/1.1 curl does this itself, and takes any end of a kept connection without a
  * byte of an answer for that, so a server that has read the request and closes gets it once more;
- * nothing turns that off. After an HTTP/2 GOAWAY it answers CURLE_SEND_ERROR, and the request, which
- * was not sent, is started once more.
+ * nothing turns that off. After an HTTP/2 GOAWAY it answers CURLE_SEND_ERROR, and the request,
+ * which was not sent, is started once more.
  *
  * The process ignores SIGPIPE.
  */

@@ -177,10 +177,11 @@ def test_a_contact_that_is_refused_while_others_succeed_is_given_up_at_the_third
     scene.check_delivered({email: ids for email, ids in expected.items() if email != victim})
 
 
-def test_a_call_that_keeps_failing_while_others_succeed_is_given_up_after_retry_for(scene):
+@pytest.mark.parametrize("status, group", [(500, "transient"), (302, "configuration")])
+def test_a_call_that_keeps_failing_while_others_succeed_is_given_up_after_retry_for(scene, status, group):
     scene.create_topics(events=1)
     victim = "user3@example.com"
-    scene.sandbox.fault(email=victim, status=500)
+    scene.sandbox.fault(email=victim, status=status)
     worker = scene.start_worker(delivery={"retry_for": "300ms", "retry_max": "50ms"})
     records, expected = scene.one_call_history(events=40, contacts=20, partitions=1)
     scene.produce(records)
@@ -199,7 +200,7 @@ def test_a_call_that_keeps_failing_while_others_succeed_is_given_up_after_retry_
     worker.stop()
     letters = scene.dead_letters()
     check_letters(letters, {(0, 3): records[3], (0, 23): records[23]}, scene.topic())
-    assert all(int(letter.sx["attempts"]) >= 4 and letter.sx["class"] == "transient" for letter in letters), letters[0]
+    assert all(int(letter.sx["attempts"]) >= 3 and letter.sx["class"] == group for letter in letters), letters[0]
     assert victim not in scene.delivered()
 
 

@@ -69,6 +69,7 @@ enum poison {
     POISON_REFUSED,   /* 422 */
     POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
     POISON_MISSING,   /* 404, which does, too */
+    POISON_MOVED,     /* 302, and so does that */
     POISON_BREAKS     /* 500 each time */
 };
 
@@ -233,7 +234,7 @@ static enum poison
 pick_poison(void)
 {
     static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_MISSING,
-                                          POISON_BREAKS};
+                                          POISON_MOVED, POISON_BREAKS};
 
     return poisons[pick((int)ARRAY_LEN(poisons))];
 }
@@ -673,6 +674,8 @@ reply_to_call(const struct sim_call *call)
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 403};
     case POISON_MISSING:
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 404};
+    case POISON_MOVED:
+        return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 302};
     case POISON_BREAKS:
         return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
     default:

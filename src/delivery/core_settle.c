@@ -8,8 +8,9 @@
 enum { STRIKES = 3 /* so often what others do not draw; then it may be the call's own */ };
 
 /* What looks like a failure of the account, and one call draws again and again while others succeed
- * in between, is the call's own: of a 403 or 404 at once, of whatever else after retry_for, the
- * holds counted, since it makes them itself. A 401 never: a key is refused for all calls. */
+ * in between, is the call's own: of a 403 or 404 at once; of whatever else when others first did so
+ * longer ago than retry_for, holds counted, since it makes them itself. A 401 never: a key is
+ * refused for all calls. */
 static enum verdict
 judge(struct core *core, struct core_job *job, const struct settlement *settlement, int64_t now)
 {
@@ -18,11 +19,13 @@ judge(struct core *core, struct core_job *job, const struct settlement *settleme
 
     if (!job->event || settlement->verdict != VERDICT_CONFIGURATION || settlement->status == 401)
         return settlement->verdict;
-    job->strikes += !job->strikes || gate->successes > job->successes;
-    if (job->strikes < STRIKES)
+    if (job->strikes && gate->successes <= job->successes)
         return VERDICT_CONFIGURATION;
-    return at_once || now - job->first_ms > core->limits.retry_for_ms ? VERDICT_PERMANENT
-                                                                      : VERDICT_CONFIGURATION;
+    if (++job->strikes == 2)
+        job->alone_ms = now;
+    if (job->strikes < STRIKES || (!at_once && now - job->alone_ms <= core->limits.retry_for_ms))
+        return VERDICT_CONFIGURATION;
+    return VERDICT_PERMANENT;
 }
 
 static void

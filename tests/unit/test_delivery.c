@@ -779,6 +779,23 @@ what_else_looks_like_configuration_is_a_calls_own_after_retry_for(void **state)
     }
 }
 
+/* However long ago they began. */
+static void
+a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own(void **state)
+{
+    struct fixture *fixture = *state;
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    while (fixture->now < HOUR)
+        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+    for (int i = 0; i < 3; i++) {
+        open_event(fixture, fixture->part, "other@example.com", NULL);
+        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+        settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
+    }
+    settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+}
+
 static void
 a_redirect_that_everybody_draws_is_nobodys_own(void **state)
 {
@@ -1230,6 +1247,7 @@ main(void)
         WITH_CORE(the_third_403_or_404_is_the_calls_own_when_others_succeed_in_between),
         WITH_CORE(a_401_is_never_a_calls_own),
         WITH_CORE(what_else_looks_like_configuration_is_a_calls_own_after_retry_for),
+        WITH_CORE(a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own),
         WITH_CORE(a_redirect_that_everybody_draws_is_nobodys_own),
         WITH_CORE(a_403_that_everybody_draws_is_nobodys_own),
         WITH_CORE(one_success_of_another_makes_no_two_strikes),

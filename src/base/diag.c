@@ -71,16 +71,6 @@ diag_error(struct diag *diag, struct place at, const char *fmt, ...)
 }
 
 void
-diag_warning(struct diag *diag, struct place at, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    add(diag, DIAG_WARNING, NULL, at, fmt, ap);
-    va_end(ap);
-}
-
-void
 diag_notice(struct diag *diag, struct place at, const char *fmt, ...)
 {
     va_list ap;

@@ -40,7 +40,6 @@ void diag_fini(struct diag *diag);
 
 /* Always returns -1, so that a caller can return it. */
 int diag_error(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void diag_warning(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_notice(struct diag *diag, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* A warning that has a name, by which it can be talked about and allowed: "comma-missing". NAME is

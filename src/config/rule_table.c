@@ -268,7 +268,6 @@ name_rule(struct rule_reader *reader, const struct source_node *node, struct spe
 static void
 read_rules(struct rule_reader *reader, const struct source_node *node, struct spec_ruleset *spec)
 {
-    spec->rules_at = node->at;
     if (!source_is(node, SOURCE_LIST, "a list of groups, ( { name = …; } )", reader->diag))
         return;
     spec->rules = alloc(reader, node->count, sizeof(spec->rules[0]));
@@ -370,10 +369,8 @@ rule_table_read(struct source *source, struct spec_ruleset *spec, struct diag *d
         if (node)
             read_setting(&reader, setting, node, spec);
     }
-    if (!rules) {
-        spec->rules_at = source->root->at;
+    if (!rules)
         source_error_member(diag, source->root, "rules", "is required: one rule at least");
-    } else if (rules->type == SOURCE_LIST && rules->count == 0) {
+    else if (rules->type == SOURCE_LIST && rules->count == 0)
         source_error(diag, rules, "is empty: one rule at least");
-    }
 }

@@ -5,20 +5,27 @@
 #include "delivery/core_state.h"
 #include "delivery/retry.h"
 
-enum { STRIKES = 3 /* so often a 403 or 404 that others do not draw; then it is the call's own */ };
+enum { STRIKES = 3 /* so often what others do not draw; then it may be the call's own */ };
 
-/* A 403 or 404 that one call draws again and again while others succeed in between is the call's
- * own, and no failure of the account. */
+/* What looks like a failure of the account, and one call draws again and again while others succeed
+ * in between, is the call's own: of a 403 or 404 at once; of whatever else when others first did so
+ * longer ago than retry_for, holds counted, since it makes them itself. A 401 never: a key is
+ * refused for all calls. */
 static enum verdict
-judge(struct core *core, struct core_job *job, const struct settlement *settlement)
+judge(struct core *core, struct core_job *job, const struct settlement *settlement, int64_t now)
 {
     const struct gate *gate = &core_account_of(core, job->call->account)->gate;
+    bool at_once = settlement->status == 403 || settlement->status == 404;
 
-    if (!job->event || settlement->verdict != VERDICT_CONFIGURATION ||
-        (settlement->status != 403 && settlement->status != 404))
+    if (!job->event || settlement->verdict != VERDICT_CONFIGURATION || settlement->status == 401)
         return settlement->verdict;
-    job->strikes += !job->strikes || gate->successes > job->successes;
-    return job->strikes >= STRIKES ? VERDICT_PERMANENT : VERDICT_CONFIGURATION;
+    if (job->strikes && gate->successes <= job->successes)
+        return VERDICT_CONFIGURATION;
+    if (++job->strikes == 2)
+        job->alone_ms = now;
+    if (job->strikes < STRIKES || (!at_once && now - job->alone_ms <= core->limits.retry_for_ms))
+        return VERDICT_CONFIGURATION;
+    return VERDICT_PERMANENT;
 }
 
 static void
@@ -83,7 +90,7 @@ settle_folded(struct core *core, struct core_job *job, int64_t now)
     struct list members;
 
     if (fold->identify && fold->track) {
-        job->attempts = 0;
+        job->attempts--; /* it did not fail, and the track has failed as often as before */
         call_free(fold->identify);
         fold->identify = NULL;
         core_job_set_state(core, job, JOB_WAITING, now);
@@ -237,7 +244,7 @@ enum settled
 core_settle(struct core *core, struct core_job *job, const struct settlement *settlement,
             int64_t now)
 {
-    enum verdict verdict = judge(core, job, settlement);
+    enum verdict verdict = judge(core, job, settlement, now);
 
     assert(job->state == JOB_IN_FLIGHT);
     tell_gate(core, job, settlement, verdict, now);

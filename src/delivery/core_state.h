@@ -57,12 +57,13 @@ struct core_job {
     int64_t started_ms, first_ms; /* of the last and the first try; first_ms 0: none yet */
     int64_t held_ms;              /* the gate's, at the first try */
     uint64_t successes;           /* the gate's, at the first try or the last failure */
-    unsigned strikes;             /* 403 or 404 while others succeeded in between */
-    bool created;                 /* its contact was created by us */
-    bool alone;                   /* is not folded: it was part of a fold that was refused */
-    struct core_fold *fold;       /* that it leads, or NULL */
-    struct core_job *leader;      /* while folded */
-    bool retrying, probe;         /* of the try in flight */
+    unsigned strikes;             /* failures of configuration while others succeeded in between */
+    int64_t alone_ms;        /* of the second of them: others had succeeded for the first time */
+    bool created;            /* its contact was created by us */
+    bool alone;              /* is not folded: it was part of a fold that was refused */
+    struct core_fold *fold;  /* that it leads, or NULL */
+    struct core_job *leader; /* while folded */
+    bool retrying, probe;    /* of the try in flight */
 
     struct core_failure failure; /* while refused */
     enum verdict last_verdict;   /* of the last try that failed */

@@ -6,10 +6,11 @@
 #include "delivery/retry.h"
 
 enum {
-    FIRST_LIMIT = 8,   /* calls in flight at the start, doubling a round */
-    BUCKET_MS = 100,   /* what the token bucket holds, at least one call */
-    OUTCOMES = 20,     /* an outage is seen in the last so many calls … */
-    OUTAGE_FAILED = 18 /* … of which at least so many failed */
+    FIRST_LIMIT = 8,                 /* calls in flight at the start, doubling a round */
+    BUCKET_MS = 100,                 /* what the token bucket holds, at least one call */
+    TOKEN_MAX_MS = 24 * 3600 * 1000, /* the longest wait for a token that is told */
+    OUTCOMES = 20,                   /* an outage is seen in the last so many calls … */
+    OUTAGE_FAILED = 18               /* … of which at least so many failed */
 };
 
 void
@@ -249,8 +250,9 @@ gate_deadline(const struct gate *gate, int64_t now)
     if (gate->hold != GATE_OPEN && gate->probe_due_ms > due_ms)
         due_ms = gate->probe_due_ms;
     if (gate->limits.rate > 0 && gate->tokens < 1) {
+        double wait_ms = (1 - gate->tokens) * 1000 / gate->limits.rate;
         int64_t token_ms =
-            gate->tokens_ms + (int64_t)((1 - gate->tokens) * 1000 / gate->limits.rate) + 1;
+            gate->tokens_ms + (wait_ms < TOKEN_MAX_MS ? (int64_t)wait_ms : TOKEN_MAX_MS) + 1;
 
         due_ms = token_ms > due_ms ? token_ms : due_ms;
     }

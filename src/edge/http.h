@@ -10,8 +10,10 @@
  * Proxies are taken from the environment as curl does (https_proxy, no_proxy …).
  *
  * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
- * going away before the request could be sent (curl does this itself for HTTP/1.1; after an HTTP/2
- * GOAWAY it answers CURLE_SEND_ERROR and the request is started once more).
+ * going away. For HTTP/1.1 curl does this itself, and takes any end of a kept connection without a
+ * byte of an answer for that, so a server that has read the request and closes gets it once more;
+ * nothing turns that off. After an HTTP/2 GOAWAY it answers CURLE_SEND_ERROR, and the request,
+ * which was not sent, is started once more.
  *
  * The process ignores SIGPIPE.
  */

@@ -76,7 +76,6 @@ struct spec_ruleset {
     size_t table_count;
     struct spec_rule *rules;
     size_t rule_count;
-    struct place rules_at;
     const char *const *accounts; /* names, in the order of their indexes; NULL: one that is gone */
     size_t account_count;
 };

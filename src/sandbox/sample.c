@@ -491,9 +491,3 @@ sample_person(const struct sample *sample, size_t i)
         .registrations = person->registrations,
     };
 }
-
-const char *
-sample_topic_name(enum sample_topic topic)
-{
-    return topic == SAMPLE_REGISTERED ? "user.registered" : "plan.changed";
-}

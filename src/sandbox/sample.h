@@ -54,6 +54,4 @@ struct sample_totals sample_totals(const struct sample *sample);
 size_t sample_people(const struct sample *sample);
 struct sample_person sample_person(const struct sample *sample, size_t i);
 
-const char *sample_topic_name(enum sample_topic topic);
-
 #endif

@@ -44,5 +44,5 @@ account_is_same_on_wire(const struct account *a, const struct account *b)
     return a->api == b->api && is_same(a->base_url, b->base_url) &&
            is_same(a->api_key, b->api_key) && is_same(a->team_id, b->team_id) &&
            is_same(a->ca_file, b->ca_file) && a->timeout_ms == b->timeout_ms &&
-           a->connect_timeout_ms == b->connect_timeout_ms;
+           a->connect_timeout_ms == b->connect_timeout_ms && a->max_in_flight == b->max_in_flight;
 }

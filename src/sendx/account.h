@@ -33,7 +33,8 @@ struct account {
 void account_copy(struct account *to, const struct account *from);
 void account_fini(struct account *account);
 
-/* Whether requests of A and B look the same: address, key, team, trust and times. */
+/* Whether requests of A and B look the same (address, key, team, trust and times), and as many
+ * connections are kept for them. */
 bool account_is_same_on_wire(const struct account *a, const struct account *b);
 
 #endif

@@ -285,10 +285,7 @@ secret_has_changed(struct worker *worker)
 void
 worker_reload(struct worker *worker, const char *why)
 {
-    if (worker->phase == PHASE_RUNNING)
-        worker->reload.why = why;
-    else
-        log_warning("config.not_reloaded", log_text("why", why), log_text("reason", "it stops"));
+    worker->reload.why = why;
 }
 
 void
@@ -305,11 +302,14 @@ worker_reload_step(struct worker *worker)
             reload->why = "a secret was replaced";
     }
     /* With all places taken, requests of as many configurations are still out: soon one is not. */
-    if (!reload->why || reload->retired_count == RETIRED_MAX)
+    if (!reload->why || (reload->retired_count == RETIRED_MAX && worker->phase == PHASE_RUNNING))
         return;
     why = reload->why;
     reload->why = NULL;
-    reload_and_say(worker, why);
+    if (worker->phase == PHASE_RUNNING)
+        reload_and_say(worker, why);
+    else /* since it was asked for, perhaps */
+        log_warning("config.not_reloaded", log_text("why", why), log_text("reason", "it stops"));
 }
 
 void

@@ -15,7 +15,7 @@ from harness import wait_until
 from relay import Relay
 from test_21_outages import TWO_ACCOUNTS, check_repeats_until_applied, second_event
 from test_22_retry_after import check_no_request_too_early
-from test_23_dead_letters import QUICK, email_of, places_of, settled_calls
+from test_23_dead_letters import QUICK, email_of, places_of
 from worker import ANY_PORT
 
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "60"))
@@ -132,6 +132,17 @@ def test_poison_in_the_midst_of_failures(scene):
 
 def event_ids(letters):
     return [json.loads(letter.value)["id"] for letter in letters]
+
+
+def settled_calls(scene):
+    """How many calls came in, once none comes in any more."""
+    seen, calm = -1, 0
+    while calm < 20:
+        count = scene.sandbox.last_seq()
+        calm = calm + 1 if count == seen else 0
+        seen = count
+        time.sleep(0.02)
+    return seen
 
 
 def hold_a_minute_of_refusals(scene):

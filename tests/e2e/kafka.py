@@ -61,8 +61,9 @@ rootLogger.appenderRef.console.ref=console
 
 
 class Kafka:
-    def __init__(self, folder):
+    def __init__(self, folder, more_settings=""):
         self.folder = pathlib.Path(folder)
+        self.more_settings = more_settings  # lines of server.properties
         self.process = None
         self.admin = None
         self._producer = None
@@ -86,7 +87,8 @@ class Kafka:
     def _start_once(self):
         port, controller_port = free_port(), free_port()
         settings = self.folder / "server.properties"
-        settings.write_text(SETTINGS.format(port=port, controller_port=controller_port, folder=self.folder))
+        settings.write_text(SETTINGS.format(port=port, controller_port=controller_port, folder=self.folder)
+                            + self.more_settings)
         (self.folder / "log4j2.properties").write_text(LOGGING)
         java = [*JAVA, f"-Dlog4j2.configurationFile={self.folder}/log4j2.properties", "-cp", f"{JARS}/*"]
         formatted = subprocess.run(

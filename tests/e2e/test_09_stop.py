@@ -1,5 +1,7 @@
 """The end of a worker: by SIGTERM nothing is sent twice, by kill -9 nothing is lost."""
 
+import signal
+
 from harness import wait_until
 from worker import run_command
 
@@ -50,6 +52,21 @@ def test_sigterm_with_nothing_to_do(scene):
     worker = scene.start_worker()
     worker.wait_for("worker.ready")
     worker.stop()
+
+
+def test_sigint_stops_it_like_sigterm(scene):
+    scene.create_topics(events=2)
+    records, expected = scene.one_call_history(events=40, contacts=40, partitions=2)
+    scene.produce(records)
+    scene.sandbox.fault(action="delay", delay_ms=100)
+    worker = scene.start_worker(account={"max_in_flight": 4})
+    wait_until("calls in flight", lambda: worker.check_running() or scene.sandbox.stats()["open"] > 0)
+    worker.send(signal.SIGINT)
+    assert worker.wait() == 0
+    last = scene.start_worker("last")
+    scene.wait_until_finished(last)
+    last.stop()
+    scene.check_delivered(expected)
 
 
 def test_sigterm_right_after_the_start(scene):

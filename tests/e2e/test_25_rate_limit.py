@@ -83,7 +83,7 @@ def test_without_work_nothing_is_saved_up(scene):
     scene.create_topics(events=1)
     worker = scene.start_worker(account={"rate_limit": 100.0})
     worker.wait_assigned(scene.partitions)
-    time.sleep(1.5)
+    time.sleep(1.5)  # what is tested is a rest
     records, expected = scene.one_call_history(events=150, contacts=150, partitions=1)
     scene.produce(records)
     scene.wait_until_finished(worker)

@@ -4,6 +4,7 @@ not sent again, only what was in flight or was finished since the last commit.""
 import collections
 
 from harness import wait_until
+from kafka import Kafka
 
 PARTITIONS = 4
 CONTACTS = 200
@@ -81,3 +82,27 @@ def test_in_the_middle_of_it_only_what_is_not_committed_yet_is_sent_again(scene)
     assert not repeated.keys() & committed, "sent again in spite of a commit"
     assert set(repeated.values()) <= {1}
     scene.check_delivered_with_repeats(crash.expected, restarts=1)
+
+
+def test_a_broker_with_less_room_for_metadata_gets_less_of_it(scene):
+    """Every other contact waits, so that there is more to be said than fits."""
+    folder = scene.folder / "kafka"
+    folder.mkdir()
+    scene.kafka = Kafka(folder, "offset.metadata.max.bytes=50\n").start()
+    try:
+        scene.create_topics(events=1)
+        records, expected = scene.one_call_history(events=200, contacts=200, partitions=1)
+        scene.produce(records)
+        faults = [scene.sandbox.fault(email=email, status=500) for email in list(expected)[::2]]
+        worker = scene.start_worker(delivery={"commit_interval": "20ms", "retry_max": "1s"})
+        worker.wait_for("progress.shortened", count=2, level="warning")
+        wait_until("a part of it to be committed", lambda: worker.check_running() or any(
+            scene.kafka.progress(scene.group, scene.topic()).values()), show=worker.log_text)
+        assert scene.committed() == {0: 0}
+        for fault in faults:
+            scene.sandbox.end_faults(fault)
+        scene.wait_until_finished(worker)
+        worker.stop()
+        scene.check_delivered(expected)
+    finally:
+        scene.kafka.stop()

@@ -142,6 +142,47 @@ def test_topics_come_and_go_with_the_rules(scene):
     assert not worker.lines("partition.lost")
 
 
+def test_a_second_topic_may_go_while_the_first_is_being_given_back(scene):
+    """A second revocation before the first is answered would cost the whole assignment: the library keeps it back."""
+    topics = ("events", "more", "most")
+    scene.create_topics(**{name: 1 for name in topics})
+    expected = {}
+    for n, name in enumerate(topics):
+        records, ids = events(1, first=n, partitions=1)
+        scene.produce(records, topic=name)
+        expected |= ids
+    scene.sandbox.fault(action="delay", delay_ms=700)
+    worker = scene.start_worker(rules=marked("m", *(scene.topic(name) for name in topics)))
+    wait_until("a call for each topic", lambda: worker.check_running() or scene.sandbox.stats()["open"] == 3)
+    reload(worker, scene.config(rules=marked("m", scene.topic(), scene.topic("most"))))
+    worker.wait_for("partition.revoked", topic=scene.topic("more"))
+    reload(worker, scene.config(rules=marked("m", scene.topic())))
+    for name in topics[1:]:
+        worker.wait_for("partition.released", topic=scene.topic(name))
+    scene.sandbox.end_faults()
+    records, last = events(1, first=3, partitions=1)
+    scene.produce(records)
+    scene.wait_until_finished(worker)
+    worker.stop()
+    assert not worker.lines("partition.lost"), worker.log_text()
+    assert check_no_mix(calls_by_contact(scene), {**expected, **last}) == {"m": 4}
+
+
+def test_a_reload_that_was_asked_for_with_the_stop_is_not_made(scene):
+    """Both signals wait for the same turn of the loop."""
+    scene.create_topics(events=1, more=1)
+    worker = scene.start_worker(rules=marked("m", scene.topic()))
+    worker.wait_assigned({scene.topic(): 1})
+    worker.config_path.write_text(scene.config(rules=marked("m", scene.topic(), scene.topic("more"))))
+    worker.send(signal.SIGSTOP)
+    worker.send(signal.SIGHUP)
+    worker.send(signal.SIGTERM)
+    worker.send(signal.SIGCONT)
+    assert worker.wait() == 0
+    assert not worker.lines("config.reloaded"), worker.log_text()
+    assert worker.lines("config.not_reloaded")[0]["reason"] == "it stops"
+
+
 def test_a_new_key_after_a_refused_one_goes_on_without_loss(scene):
     """Once by SIGHUP, once by nothing but the file of the key."""
     scene.create_topics(events=2)

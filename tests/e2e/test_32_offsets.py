@@ -14,11 +14,11 @@ from scene import one_call_event
 from worker import ANY_PORT
 
 
-def commit(scene, offsets, topic="events"):
+def commit(scene, offsets, topic="events", metadata=None):
     """Puts the group's offsets, as an operator does while it has no members."""
     consumer = Consumer({"bootstrap.servers": scene.kafka.address, "group.id": scene.group, "enable.auto.commit": False})
     try:
-        consumer.commit(offsets=[TopicPartition(scene.topic(topic), p, offset) for p, offset in offsets.items()],
+        consumer.commit(offsets=[TopicPartition(scene.topic(topic), p, offset, metadata) for p, offset in offsets.items()],
                         asynchronous=False)
     finally:
         consumer.close()
@@ -123,6 +123,19 @@ def test_events_to_be_skipped_are_not_tried_and_counted(scene):
     scene.check_delivered({"user0@example.com": [f"e{n}" for n in range(20) if n != 3],
                            "user1@example.com": [f"e{n}" for n in range(19)] + ["e20"]})
     assert later
+
+
+def test_metadata_of_another_program_says_nothing_of_what_is_finished(scene):
+    scene.create_topics(events=1)
+    records, expected = scene.one_call_history(events=10, contacts=2, partitions=1)
+    scene.produce(records)
+    commit(scene, {0: 4}, metadata="1c29tZWJvZHkgZWxzZSdzIHRleHQ")
+    worker = scene.start_worker()
+    scene.wait_until_finished(worker)
+    worker.stop()
+    line = worker.lines("progress.ignored", level="warning", partition=0)[0]
+    assert line["effect"] == "what was finished above the offset is sent again", line
+    scene.check_delivered({email: ids[2:] for email, ids in expected.items()})
 
 
 def test_transaction_markers_and_aborted_transactions_are_no_events(scene):

@@ -53,6 +53,8 @@ enum {
     WORKERS_MAX = 3,
     FLIGHTS_MAX = 256,
     FOLDS_MAX = 256, /* calls in a flight */
+    HALVES_MAX = 256,
+    BYTES_OVER_MAX = 8192 + 2 * CONTACTS_MAX * 1024, /* an event, and what is folded meanwhile */
     DRAIN_MS = 2000,
     LETTERS_MAX = 256,
     FAULTS_MS = 3 * 3600 * 1000, /* how long faults go on, at most */
@@ -67,6 +69,7 @@ enum poison {
     POISON_REFUSED,   /* 422 */
     POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
     POISON_MISSING,   /* 404, which does, too */
+    POISON_MOVED,     /* 302, and so does that */
     POISON_BREAKS     /* 500 each time */
 };
 
@@ -124,7 +127,7 @@ struct sim_worker {
     enum hand_over hand_over;
     int64_t drain_until_ms;
     bool hit_deadline;
-    int64_t max_events, max_bytes;
+    struct core_limits limits;
     int64_t not_before_ms[ACCOUNTS]; /* the latest Retry-After it was given */
     bool is_unsure;                  /* of its partitions, after a gap */
     /* the commit that is out */
@@ -148,7 +151,16 @@ struct sim_flight {
     int count;
     int64_t due_ms;
     bool creates;
+    bool is_half; /* identifys, and their fold's tracks come next */
     struct settlement settlement;
+};
+
+/* The identifys of a fold that were delivered, and its tracks are still to come. */
+struct sim_half {
+    struct core_job *job;
+    struct core *core;
+    struct sim_id ids[FOLDS_MAX];
+    int count;
 };
 
 struct sim_letter {
@@ -169,19 +181,23 @@ static struct sim {
     struct sim_worker workers[WORKERS_MAX];
     struct sim_flight flights[FLIGHTS_MAX];
     int flight_count;
+    struct sim_half halves[HALVES_MAX];
+    int half_count;
     struct sim_letter letters[LETTERS_MAX];
     int letter_count;
     enum mode modes[ACCOUNTS];
     int64_t mode_until_ms[ACCOUNTS];
     bool topic_down; /* the dead-letter topic */
     int64_t topic_until_ms, disturb_ms, faults_until_ms;
-    bool faults, with_poison, short_texts, folds;
+    bool faults, with_poison, short_texts;
+    enum fold_mode fold;
+    enum unknown_contact unknown; /* final folds keep their order only where nothing is created */
     bool violated;
-    uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded;
+    uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded, halved, reloads;
 } sim;
 
 static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered,
-    total_folded;
+    total_folded, total_halved, total_reloads;
 static int64_t total_ms;
 
 static bool
@@ -218,7 +234,7 @@ static enum poison
 pick_poison(void)
 {
     static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_MISSING,
-                                          POISON_BREAKS};
+                                          POISON_MOVED, POISON_BREAKS};
 
     return poisons[pick((int)ARRAY_LEN(poisons))];
 }
@@ -237,7 +253,8 @@ make_event(struct sim_event *event, int64_t offset, bool with_poison)
 
         call->contact = i && chance(60) ? event->calls[0].contact : pick_contact(-1);
         call->new_contact = chance(6) ? pick_contact(call->contact % ACCOUNTS) : -1;
-        call->is_track = call->unknown = call->new_contact < 0 && chance(5);
+        call->is_track = call->new_contact < 0 && chance(sim.fold == FOLD_FINAL ? 40 : 5);
+        call->unknown = call->is_track && sim.unknown == UNKNOWN_CREATE;
         if (with_poison && chance(2))
             call->poison = pick_poison();
     }
@@ -277,7 +294,8 @@ make_world(uint64_t seed)
     sim.faults_until_ms = 60 * 1000 + pick(FAULTS_MS);
     sim.with_poison = chance(60);
     sim.short_texts = chance(20);
-    sim.folds = chance(50);
+    sim.fold = chance(50) ? FOLD_OFF : chance(50) ? FOLD_SAFE : FOLD_FINAL;
+    sim.unknown = sim.fold == FOLD_FINAL ? UNKNOWN_DEAD_LETTER : UNKNOWN_CREATE;
     for (int p = 0; p < sim.partition_count; p++) {
         struct sim_partition *partition = &sim.partitions[p];
         int64_t offset = pick(1000);
@@ -421,6 +439,20 @@ user_of(int p)
 }
 
 static void
+set_accounts(struct sim_worker *worker, bool may_hold)
+{
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        struct gate_limits gate = {.max_in_flight = 1 + pick(16),
+                                   .rate = chance(20) ? 1 + pick(50) : 0,
+                                   .hold = may_hold && chance(10),
+                                   .probe_min_ms = 250,
+                                   .probe_max_ms = 30000};
+
+        core_set_account(worker->core, account, &gate, sim.unknown, sim.now);
+    }
+}
+
+static void
 worker_start(struct sim_worker *worker)
 {
     struct core_limits limits = {.retry_min_ms = 50,
@@ -428,24 +460,31 @@ worker_start(struct sim_worker *worker)
                                  .retry_for_ms = RETRY_FOR_MS,
                                  .max_events = 1 + pick(60),
                                  .max_bytes = 4096 + pick(1 << 18),
-                                 .fold = sim.folds ? FOLD_SAFE : FOLD_OFF,
+                                 .fold = sim.fold,
                                  .dead_letters = true,
                                  .budget = 0.05};
 
     memset(worker, 0, sizeof(*worker));
-    worker->max_events = limits.max_events;
-    worker->max_bytes = limits.max_bytes;
+    worker->limits = limits;
     worker->core = core_new(&limits, rng_next(&sim.rng));
     while (sim.short_texts && core_shorten_progress(worker->core) > 32)
         continue;
-    for (unsigned account = 0; account < ACCOUNTS; account++) {
-        struct gate_limits gate = {.max_in_flight = 1 + pick(16),
-                                   .rate = chance(20) ? 1 + pick(50) : 0,
-                                   .probe_min_ms = 250,
-                                   .probe_max_ms = 30000};
+    set_accounts(worker, false);
+}
 
-        core_set_account(worker->core, account, &gate, UNKNOWN_CREATE, sim.now);
-    }
+/* Another configuration: other limits, holds that come and go, a key that was replaced. */
+static void
+reload(struct sim_worker *worker)
+{
+    worker->limits.retry_min_ms = 1 + pick(200);
+    worker->limits.retry_max_ms = 1000 + pick(30000);
+    worker->limits.fold = sim.fold == FOLD_OFF || chance(30) ? FOLD_OFF : sim.fold;
+    worker->limits.budget = chance(20) ? 0 : 0.05;
+    core_set_limits(worker->core, &worker->limits);
+    set_accounts(worker, sim.faults);
+    if (chance(30))
+        core_probe_soon(worker->core, (unsigned)pick(ACCOUNTS), sim.now);
+    sim.reloads++;
 }
 
 static const char *
@@ -635,6 +674,8 @@ reply_to_call(const struct sim_call *call)
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 403};
     case POISON_MISSING:
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 404};
+    case POISON_MOVED:
+        return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 302};
     case POISON_BREAKS:
         return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
     default:
@@ -694,6 +735,8 @@ answer(struct sim_flight *flight)
     default:
         break;
     }
+    if (sim.faults && chance(1)) /* broken off by us: it may have had its effect */
+        flight->settlement = (struct settlement){.verdict = VERDICT_TRANSIENT, .aborted = true};
 }
 
 static void
@@ -712,6 +755,14 @@ read_ids(struct sim_flight *flight, const struct call *call)
     }
 }
 
+static void
+count_ending(void *arg, const struct call *call, const struct event *record)
+{
+    (void)call;
+    (void)record;
+    (*(int *)arg)++;
+}
+
 static bool
 worker_send(struct sim_worker *worker)
 {
@@ -721,12 +772,15 @@ worker_send(struct sim_worker *worker)
     while (sim.flight_count < FLIGHTS_MAX && (job = core_next(worker->core, sim.now))) {
         const struct call *from = core_job_call(job);
         struct sim_flight *flight = &sim.flights[sim.flight_count];
+        int ending = 0; /* calls that end if this is delivered */
 
+        core_job_each(job, count_ending, &ending);
         flight->job = job;
         flight->core = worker->core;
         flight->worker = (int)(worker - sim.workers);
         read_ids(flight, from);
         flight->creates = from->kind == CALL_IDENTIFY && call_of(&flight->ids[0])->is_track;
+        flight->is_half = !flight->creates && !ending;
         check_sending(flight, worker);
         if (worker->is_unsure)
             VIOLATION("a call starts after a gap before a commit was answered");
@@ -768,7 +822,89 @@ ends(enum settled settled, const struct sim_flight *flight)
 {
     return settled == SETTLED_DONE || settled == SETTLED_SKIPPED ||
            (settled == SETTLED_FORGOTTEN && flight->settlement.verdict == VERDICT_DONE &&
-            !flight->creates);
+            !flight->creates && !flight->is_half);
+}
+
+/* ---- folds of which a half was delivered ---- */
+
+/* What took the fold apart has its identifys sent again. */
+static void
+excuse_calls(const struct sim_id *ids, int count)
+{
+    for (int i = 0; i < count; i++)
+        sim.partitions[ids[i].partition].events[ids[i].event].may_repeat = true;
+}
+
+static void
+drop_half(struct sim_half *half)
+{
+    *half = sim.halves[--sim.half_count];
+}
+
+static struct sim_half *
+find_half(const struct sim_flight *flight)
+{
+    for (int i = 0; i < sim.half_count; i++) {
+        if (sim.halves[i].job == flight->job && sim.halves[i].core == flight->core)
+            return &sim.halves[i];
+    }
+    return NULL;
+}
+
+static void
+note_half(const struct sim_flight *flight)
+{
+    struct sim_half half = {.job = flight->job, .core = flight->core, .count = flight->count};
+
+    memcpy(half.ids, flight->ids, (size_t)flight->count * sizeof(half.ids[0]));
+    sim.halved++;
+    if (core_job_folded(flight->job) == 0 || sim.half_count == HALVES_MAX)
+        excuse_calls(half.ids, half.count); /* a part of it was given back meanwhile */
+    else
+        sim.halves[sim.half_count++] = half;
+}
+
+static bool
+is_in_flight(const struct sim_half *half)
+{
+    for (int i = 0; i < sim.flight_count; i++) {
+        if (sim.flights[i].job == half->job && sim.flights[i].core == half->core &&
+            sim.flights[i].worker >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* CORE is about to give up partition P (NULL: has done so): folds that wait for their second half
+ * are taken apart by that. What is on its way goes on. */
+static void
+break_halves(const struct core *core, const void *p)
+{
+    for (int i = 0; i < sim.half_count; i++) {
+        struct sim_half *half = &sim.halves[i];
+
+        if (half->core != core || is_in_flight(half) ||
+            (p ? core_job_user(half->job) != p : core_job_folded(half->job) > 0))
+            continue;
+        excuse_calls(half->ids, half->count);
+        drop_half(&sim.halves[i--]);
+    }
+}
+
+static void
+forget_halves(const struct core *core)
+{
+    for (int i = 0; i < sim.half_count; i++) {
+        if (sim.halves[i].core == core)
+            drop_half(&sim.halves[i--]);
+    }
+}
+
+static void
+mark_done(const struct sim_id *ids, int count, const bool is_of[PARTITIONS_MAX])
+{
+    for (int i = 0; i < count; i++)
+        call_of(&ids[i])->done |= is_of[ids[i].partition];
 }
 
 static void
@@ -776,6 +912,7 @@ settle(struct sim_flight *flight)
 {
     struct sim_call *first = call_of(&flight->ids[0]);
     int64_t *not_before_ms = &sim.workers[flight->worker].not_before_ms[first->contact % ACCOUNTS];
+    struct sim_half *half = find_half(flight);
     bool is_of[PARTITIONS_MAX]; /* still: what was given back is not done */
     enum settled settled;
 
@@ -786,8 +923,18 @@ settle(struct sim_flight *flight)
     for (int p = 0; p < PARTITIONS_MAX; p++)
         is_of[p] = core_job_is_of(flight->job, user_of(p));
     settled = core_settle(flight->core, flight->job, &flight->settlement, sim.now);
-    for (int i = 0; i < flight->count; i++)
-        call_of(&flight->ids[i])->done |= ends(settled, flight) && is_of[flight->ids[i].partition];
+    if (ends(settled, flight))
+        mark_done(flight->ids, flight->count, is_of);
+    if (half && ends(settled, flight))
+        mark_done(half->ids, half->count, is_of);
+    else if (half)
+        excuse_calls(half->ids, half->count);
+    if (half)
+        drop_half(half);
+    if (settled == SETTLED_HALFWAY)
+        note_half(flight);
+    else if (flight->is_half)
+        excuse_calls(flight->ids, flight->count);
     if (settled == SETTLED_FAILED || settled == SETTLED_REFUSED) {
         if (first->poison == SOUND)
             VIOLATION("a sound call is refused: partition %d event %d call %d",
@@ -957,10 +1104,12 @@ commit_answer(struct sim_worker *worker)
     for (int p = 0; p < sim.partition_count && !worker->commit_fails; p++) {
         if (worker->commit_offsets[p] < 0)
             continue;
-        if (sim.partitions[p].owner == worker - sim.workers)
-            store_offset(worker, p);
+        if (sim.partitions[p].owner != worker - sim.workers)
+            worker->commit_fails = true;  /* the broker fences a member that lost it */
+        else if (sim.faults && chance(2)) /* this one may not be written just now */
+            core_commit_refused(worker->core, worker->parts[p]);
         else
-            worker->commit_fails = true; /* the broker fences a member that lost it */
+            store_offset(worker, p);
     }
     core_committed(worker->core, !worker->commit_fails);
     worker->is_unsure &= worker->commit_fails || !worker->commit_assures;
@@ -979,7 +1128,9 @@ excuse(int p)
 static void
 give_up(struct sim_worker *worker, int p)
 {
+    break_halves(worker->core, user_of(p));
     core_release(worker->core, worker->parts[p]);
+    break_halves(worker->core, NULL);
     worker->parts[p] = NULL;
     worker->leaving[p] = false;
     worker->is_unsure &= core_is_doubted(worker->core);
@@ -1076,7 +1227,9 @@ abandon(struct sim_worker *worker, int p)
         if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
             sim.letters[i].abandoned = true;
     }
+    break_halves(worker->core, user_of(p));
     core_abandon(worker->core, worker->parts[p]);
+    break_halves(worker->core, NULL);
 }
 
 static void
@@ -1139,6 +1292,7 @@ worker_die(struct sim_worker *worker)
         if (sim.letters[i].worker == w)
             sim.letters[i].worker = -1;
     }
+    forget_halves(worker->core);
     core_free(worker->core);
     worker_start(worker);
     sim.crashes++;
@@ -1188,6 +1342,10 @@ disturb(void)
         doubt(worker);
     else if (chance(10) && worker->hand_over != COMMITTING)
         revoke_start(worker, true);
+    else if (chance(20))
+        reload(worker);
+    else if (chance(5))
+        (void)core_admit_all(worker->core, sim.now);
     for (int p = 0; p < sim.partition_count; p++) {
         if (chance(40))
             sim.partitions[p].target = pick(sim.worker_count);
@@ -1216,7 +1374,8 @@ check_memory(const struct sim_worker *worker)
     struct core_gauges gauges;
 
     core_gauges(worker->core, &gauges);
-    if ((int64_t)gauges.events > worker->max_events || gauges.bytes > worker->max_bytes + 8192)
+    if ((int64_t)gauges.events > worker->limits.max_events ||
+        gauges.bytes > worker->limits.max_bytes + BYTES_OVER_MAX)
         VIOLATION("%zu events and %" PRId64 " bytes are pending", gauges.events, gauges.bytes);
 }
 
@@ -1321,6 +1480,15 @@ all_committed(void)
     return true;
 }
 
+/* No hold is left either. */
+static void
+end_faults(void)
+{
+    sim.faults = false;
+    for (int w = 0; w < sim.worker_count; w++)
+        reload(&sim.workers[w]);
+}
+
 static bool
 simulate(uint64_t seed)
 {
@@ -1330,7 +1498,7 @@ simulate(uint64_t seed)
     while (!sim.violated && (sim.faults || !all_committed())) {
         sim.now = next_ms();
         if (sim.faults && sim.now >= sim.faults_until_ms)
-            sim.faults = false;
+            end_faults();
         settle_due();
         letters_due();
         if (sim.faults)
@@ -1351,6 +1519,8 @@ simulate(uint64_t seed)
     total_crashes += sim.crashes;
     total_lettered += sim.lettered;
     total_folded += sim.folded;
+    total_halved += sim.halved;
+    total_reloads += sim.reloads;
     total_ms += sim.now;
     return !sim.violated;
 }
@@ -1369,9 +1539,10 @@ main(int argc, char **argv)
         }
     }
     printf("simulate: hours=%" PRId64 " calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64
-           " crashes=%" PRIu64 " dead_letters=%" PRIu64 " folded=%" PRIu64 "\n",
+           " crashes=%" PRIu64 " dead_letters=%" PRIu64 " folded=%" PRIu64 " halved=%" PRIu64
+           " reloads=%" PRIu64 "\n",
            total_ms / 3600000, total_sent, total_repeats, total_hand_overs, total_crashes,
-           total_lettered, total_folded);
+           total_lettered, total_folded, total_halved, total_reloads);
     printf("simulate: seeds=%" PRIu64 " violations=%" PRIu64 "\n", seeds, violations);
     return violations ? 1 : 0;
 }

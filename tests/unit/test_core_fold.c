@@ -224,6 +224,33 @@ halfway_through_a_refused_track_all_are_sent_again(void **state)
     expect_offset(fixture, 2);
 }
 
+/* Its identify is delivered each time, which makes it no younger. */
+static void
+a_track_half_that_always_fails_backs_off_and_is_found_in_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_job *job;
+    unsigned tries = 0;
+    enum settled settled = SETTLED_WAITING;
+
+    open_identify(fixture, "a");
+    open_track(fixture, "b");
+    while (settled != SETTLED_FAILED) {
+        struct settlement reply = {.verdict = VERDICT_TRANSIENT, .status = 500, .reason = "broken"};
+
+        job = await_next(fixture);
+        if (core_job_call(job)->kind == CALL_IDENTIFY)
+            reply = (struct settlement){.verdict = VERDICT_DONE, .status = 200};
+        settled = core_settle(fixture->core, job, &reply, fixture->now);
+        core_check(fixture->core);
+        tries++;
+        assert_true(tries < 200); /* 10 s folded and 10 s alone, about two a second */
+        if (tries % 2 == 0)       /* others succeed */
+            open_event(fixture, fixture->part, "other@example.com", NULL);
+    }
+    assert_true(fixture->now < MINUTE);
+}
+
 static void
 an_unknown_contact_is_created_for_all_of_a_fold(void **state)
 {
@@ -396,6 +423,7 @@ main(void)
         SAFE(what_fails_for_now_is_tried_again_with_what_has_come_meanwhile),
         SAFE(a_fold_that_is_refused_is_split_and_only_the_bad_call_fails),
         FINAL(halfway_through_a_refused_track_all_are_sent_again),
+        FINAL(a_track_half_that_always_fails_backs_off_and_is_found_in_the_end),
         SAFE(an_unknown_contact_is_created_for_all_of_a_fold),
         SAFE(a_hand_over_waits_for_what_goes_along),
         cmocka_unit_test_setup_teardown(

@@ -754,15 +754,58 @@ the_third_403_or_404_is_the_calls_own_when_others_succeed_in_between(void **stat
 }
 
 static void
-a_401_or_a_redirect_is_never_a_calls_own(void **state)
+a_401_is_never_a_calls_own(void **state)
 {
-    static const int statuses[] = {401, 302, 200, 402, 405, 407};
+    struct fixture *fixture = *state;
+
+    assert_int_equal(try_poison(fixture, 401, 1000), 1000);
+    assert_true(fixture->now > MINUTE);
+}
+
+/* A filter that answers one payload with a page of its own, say. */
+static void
+what_else_looks_like_configuration_is_a_calls_own_after_retry_for(void **state)
+{
+    static const int statuses[] = {302, 200, 402, 405, 407};
 
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-        assert_int_equal(try_poison(*state, statuses[i], 40), 40);
+        struct fixture *fixture = *state;
+        int64_t since_ms = fixture->now;
+
+        assert_in_range(try_poison(fixture, statuses[i], 1000), 10, 999);
+        assert_in_range(fixture->now - since_ms, 10 * SECOND, MINUTE);
         tear_down(state);
         set_up(state);
     }
+}
+
+/* However long ago they began. */
+static void
+a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own(void **state)
+{
+    struct fixture *fixture = *state;
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    while (fixture->now < HOUR)
+        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+    for (int i = 0; i < 3; i++) {
+        open_event(fixture, fixture->part, "other@example.com", NULL);
+        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+        settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
+    }
+    settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+}
+
+static void
+a_redirect_that_everybody_draws_is_nobodys_own(void **state)
+{
+    struct fixture *fixture = *state;
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    open_event(fixture, fixture->part, "b@example.com", NULL);
+    for (int i = 0; i < 1000; i++)
+        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
+    assert_true(fixture->now > HOUR);
 }
 
 static void
@@ -1202,7 +1245,10 @@ main(void)
         WITH_CORE(time_under_retry_after_does_not_count_against_retry_for),
         WITH_CORE(a_hold_before_the_first_try_gives_a_call_no_more_time),
         WITH_CORE(the_third_403_or_404_is_the_calls_own_when_others_succeed_in_between),
-        WITH_CORE(a_401_or_a_redirect_is_never_a_calls_own),
+        WITH_CORE(a_401_is_never_a_calls_own),
+        WITH_CORE(what_else_looks_like_configuration_is_a_calls_own_after_retry_for),
+        WITH_CORE(a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own),
+        WITH_CORE(a_redirect_that_everybody_draws_is_nobodys_own),
         WITH_CORE(a_403_that_everybody_draws_is_nobodys_own),
         WITH_CORE(one_success_of_another_makes_no_two_strikes),
         WITH_CORE(what_another_account_delivers_says_nothing_about_this_one),

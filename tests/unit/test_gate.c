@@ -151,6 +151,18 @@ the_bucket_holds_a_tenth_of_a_second(void **state)
     assert_int_equal(take_tokens(&gate, HOUR + 99), 9);
 }
 
+/* Which is a reason to wait, and no mistake. */
+static void
+a_rate_of_next_to_nothing_has_a_deadline_all_the_same(void **state)
+{
+    struct gate gate = gate_of(100, 1e-300);
+
+    (void)state;
+    assert_int_equal(take_tokens(&gate, HOUR), 0);
+    assert_true(gate_deadline(&gate, HOUR) > 2 * HOUR);
+    assert_true(gate_deadline(&gate, HOUR) < CLOCK_NEVER);
+}
+
 static void
 the_bucket_of_a_slow_rate_holds_one_call(void **state)
 {
@@ -1145,6 +1157,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bucket_starts_empty_and_fills_at_the_rate),
         cmocka_unit_test(the_bucket_holds_a_tenth_of_a_second),
+        cmocka_unit_test(a_rate_of_next_to_nothing_has_a_deadline_all_the_same),
         cmocka_unit_test(the_bucket_of_a_slow_rate_holds_one_call),
         cmocka_unit_test(without_a_rate_only_the_slots_count),
         cmocka_unit_test(a_probe_may_be_asked_for_before_its_time),

@@ -861,6 +861,11 @@ the_hash_of_the_rules_is_that_of_their_texts(void **state)
     entries[0].value.text = "c";
     assert_true(spec_hash(&spec) != hash);
     entries[0].value.text = "b";
+    spec.without_email = WITHOUT_EMAIL_DEAD_LETTER; /* the default */
+    assert_true(spec_hash(&spec) == hash);
+    spec.without_email = WITHOUT_EMAIL_SKIP;
+    assert_true(spec_hash(&spec) != hash);
+    spec.without_email = WITHOUT_EMAIL_INHERIT;
     two[1].stop = true;
     assert_true(spec_hash(&spec) != hash);
 }

@@ -46,7 +46,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        fuzz-quick fuzz-entries lint docs docs-metrics screenshots bench bench-quick bench-parts demo-asan demo-valgrind clean
+        fuzz-quick fuzz-entries lint docs docs-metrics screenshots bench bench-quick bench-parts bench-rules demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -115,6 +115,10 @@ $(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
 
+$(BUILD)/bench/rules: $(BUILD)/tests/bench/rules.o $(PURE) $(call folder,config)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
+
 $(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,rdkafka jansson libcurl) -lm
@@ -132,6 +136,9 @@ bench-quick: ## the first scenario of it in two minutes: the worker, Bento and t
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers bento || true
 	@build/venv/bin/python tests/bench/quick.py
+
+bench-rules: $(BUILD)/bench/rules ## what rules cost: an event by ten of them, by part; loading 500; REPEATS=n
+	@$(BUILD)/bench/rules $(REPEATS)
 
 bench-parts: ## what one event costs, by part: needs perf
 	@./deps bench

@@ -141,11 +141,41 @@ struct lookup {
 
 static void search_expr(struct lookup *lookup, const struct expr *expr);
 
+/* Whether INPUT, where WHEN holds, has no text KEY and no element with it; *BY_WHEN is set when
+ * WHEN has to do with that. */
+static bool
+is_excluded(const struct expr *input, const struct expr *when, const char *key, bool *by_when)
+{
+    size_t first = 0;
+
+    switch (input->kind) {
+    case EXPR_PATH:
+        *by_when = true;
+        return foresee_excludes(when, true, input->path, key);
+    case EXPR_CHOICE:
+        first = 1;
+        break;
+    case EXPR_ARRAY:
+    case EXPR_DEFAULT:
+        break;
+    case EXPR_LITERAL:
+        return foresee_lacks(&input->literal, key);
+    default:
+        return false;
+    }
+    for (size_t i = first; i < input->count; i++) {
+        if (!is_excluded(input->items[i], when, key, by_when))
+            return false;
+    }
+    return true;
+}
+
 /* INPUT is what the filter USE is given, NULL when other filters stand before it. */
 static void
 search_filter(struct lookup *lookup, const struct filter_use *use, const struct expr *input)
 {
     const struct expr *when = lookup->rule ? lookup->rule->when : NULL;
+    bool by_when = false;
 
     for (size_t i = 0; i < FILTER_ARGS_MAX; i++) {
         if (use->args[i])
@@ -153,8 +183,7 @@ search_filter(struct lookup *lookup, const struct filter_use *use, const struct 
     }
     if (foresee_table(use, lookup->sight) != lookup->table)
         return;
-    if (when && input && input->kind == EXPR_PATH &&
-        foresee_excludes(when, true, input->path, lookup->key))
+    if (when && input && is_excluded(input, when, lookup->key, &by_when) && by_when)
         lookup->excluder = lookup->rule;
     else
         lookup->possible = true;

@@ -137,7 +137,9 @@ bench-quick: ## the first scenario of it in two minutes: the worker, Bento and t
 	@tests/bench/build-peers bento || true
 	@build/venv/bin/python tests/bench/quick.py
 
-bench-rules: $(BUILD)/bench/rules ## what rules cost: an event by ten of them, by part; loading 500; REPEATS=n
+bench-rules: ## what rules cost: an event by ten of them, by part; loading 500; REPEATS=n
+	@./deps demo
+	@$(MAKE) --no-print-directory $(BUILD)/bench/rules
 	@$(BUILD)/bench/rules $(REPEATS)
 
 bench-parts: ## what one event costs, by part: needs perf

@@ -17,9 +17,10 @@ struct asking {
     char *token;
 };
 
-/* Fills ASKING from the arguments of COMMAND, which are -c, --url and --FLAG; *RET_FLAG tells
- * whether the last was given, and is left alone when it was not. Returns CMD_OK, or CMD_WRONG when
- * what is wrong was said on standard error; asking_fini either way. */
+/* Fills ASKING from the arguments of COMMAND: -c FILE or --url URL (with the token in the
+ * environment, SENDX_WORKER_TOKEN), and --FLAG; *RET_FLAG becomes true when that is given, and is
+ * left alone otherwise. Returns CMD_OK, or CMD_WRONG when what is wrong was said on standard error;
+ * asking_fini either way. */
 int asking_arguments(struct asking *asking, const char *command, int argc, char **argv,
                      const char *flag, bool *ret_flag) MUSTCHECK;
 

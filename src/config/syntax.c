@@ -30,8 +30,10 @@ struct reader {
     size_t depth; /* index of the innermost */
     enum state state;
     enum token before;             /* the token before this one */
+    unsigned before_line;          /* where that ends */
     unsigned text_start, text_end; /* the lines of the last text */
     bool after_text;               /* the name of this setting stands directly behind a text */
+    bool after_value;              /* or behind a value, and may be the rest of that */
     char name[NAME_MAX_LEN + 1];   /* of the setting */
     struct buf *why;
 };
@@ -119,12 +121,15 @@ take_name(struct reader *reader)
 {
     const char *word = buf_text(&reader->scanner.text);
 
+    /* What is part of a value may be part of a secret, and is not repeated. */
+    reader->after_value = reader->state == AFTER_VALUE && reader->before != TOKEN_MARK &&
+                          reader->before_line == reader->scanner.line;
     if (strchr(word, '.'))
         return refuse(reader,
-                      "the name \"%.64s\" holds a dot; in the names of librdkafka's "
-                      "properties write \"_\" for it",
-                      word);
-    snprintf(reader->name, sizeof(reader->name), "%.64s", word);
+                      "the name \"%.64s\" holds a dot; in the names of librdkafka's properties "
+                      "write \"_\" for it",
+                      reader->after_value ? "..." : word);
+    snprintf(reader->name, sizeof(reader->name), "%.64s", reader->after_value ? "..." : word);
     reader->after_text = reader->before == TOKEN_TEXT && reader->text_end == reader->scanner.line;
     reader->state = AT_SIGN;
     return true;
@@ -133,6 +138,8 @@ take_name(struct reader *reader)
 static bool
 read_sign(struct reader *reader, enum token token)
 {
+    const char *word = reader->after_value ? "..." : buf_text(&reader->scanner.text);
+
     if (token == TOKEN_MARK && strchr("=:", reader->scanner.mark)) {
         reader->state = AT_VALUE;
         return true;
@@ -143,8 +150,7 @@ read_sign(struct reader *reader, enum token token)
         return refuse(reader,
                       "the name \"%s %.64s\" holds a blank; write such a name in a list of "
                       "pairs: ( (\"%s %.64s\", \"...\") )",
-                      reader->name, buf_text(&reader->scanner.text), reader->name,
-                      buf_text(&reader->scanner.text));
+                      reader->name, word, reader->name, word);
     return refuse(reader, "behind the name \"%s\" there is no \"=\"", reader->name);
 }
 
@@ -159,7 +165,7 @@ read_value(struct reader *reader, enum token token)
         return true;
     }
     if (token == TOKEN_WORD)
-        return refuse(reader, "\"%.64s\" is no value: a text stands between double quotes", word);
+        return refuse(reader, "what stands here is no value: a text stands between double quotes");
     if (token == TOKEN_MARK && strchr("{([", mark))
         return open_level(reader);
     if (token == TOKEN_MARK && mark == '\'')
@@ -262,6 +268,7 @@ syntax_explain(const char *file, unsigned line, struct buf *text)
 
         goes_on = read_token(&reader, token);
         reader.before = token;
+        reader.before_line = reader.scanner.line;
         if (token == TOKEN_TEXT) {
             reader.text_start = reader.scanner.start;
             reader.text_end = reader.scanner.line;

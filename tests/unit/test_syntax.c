@@ -67,6 +67,7 @@ a_mistake_is_named_with_what_to_write_instead(void **state)
          "1: error: syntax error: the name \"Signup Date\" holds a blank; write such a name in a "
          "list of pairs: ( (\"Signup Date\", \"...\") )"},
         {"a = \"x\"\nb c = 1;", "2: error: syntax error: the name \"b c\" holds a blank"},
+        {"a = \"x\";\nb c = 1;", "2: error: syntax error: the name \"b c\" holds a blank"},
         {"k: { bootstrap.servers = \"x\"; };",
          "1: error: syntax error: the name \"bootstrap.servers\" holds a dot"},
         {"a = (\n{ b = 1; }\n{ b = 2; } );", "3: error: syntax error: a comma is missing"},
@@ -74,7 +75,9 @@ a_mistake_is_named_with_what_to_write_instead(void **state)
         {"a = [\n{ b = 1; } ];", "2: error: syntax error: an array [ ] holds only texts"},
         {"a = 'x';", "1: error: syntax error: a text stands between double quotes, not single"},
         {"a = [ 'x' ];", "1: error: syntax error: a text stands between double quotes, not single"},
-        {"a = yes;", "1: error: syntax error: \"yes\" is no value: a text stands between double"},
+        {"a = yes;", "1: error: syntax error: what stands here is no value: a text stands between"},
+        {"api_key = 12 s3cret;",
+         "1: error: syntax error: behind the name \"...\" there is no \"=\""},
         {"a { b = 1; };", "1: error: syntax error: behind the name \"a\" there is no \"=\""},
         {"{ \"a\": 1 }", "1: error: syntax error: \"{\" stands where the name of a setting must"},
         {"a = { \"b\": 1 };",

@@ -19,12 +19,19 @@ else ifeq ($(FLAVOUR),asan)
 BUILD   ?= build/asan
 OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-format-truncation
 LINK    := -fsanitize=address,undefined
+else ifeq ($(FLAVOUR),fuzz)
+CC      := clang
+BUILD   ?= build/fuzz
+OPT     := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LINK    := -fsanitize=address,undefined
+FUZZER  := -fsanitize=fuzzer
+SPARE   := -Wno-format-nonliteral # clang says it of a va_list, too
 else
-$(error FLAVOUR is release or asan)
+$(error FLAVOUR is release, asan or fuzz)
 endif
 
 PKGS     := rdkafka libcurl jansson libconfig libpcre2-8 libmicrohttpd
-WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla $(WERROR)
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla $(SPARE) $(WERROR)
 VERSION  := $(shell cat VERSION)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -DVERSION='"$(VERSION)"'
 CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(shell pkg-config --cflags $(PKGS))
@@ -39,10 +46,11 @@ SANDBOX  := $(BASE) $(call folder,sandbox)
 
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 SIMULATE := $(BUILD)/simulate
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)) $(BUILD)/fuzz/words
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        lint docs docs-metrics screenshots bench bench-quick bench-parts demo-asan demo-valgrind clean
+        fuzz-quick fuzz-entries lint docs docs-metrics screenshots bench bench-quick bench-parts bench-rules demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -101,9 +109,23 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(call folder,config)
 $(SIMULATE): $(BUILD)/tests/simulate/simulate.o $(BASE) $(call folder,sendx) $(call folder,delivery)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson) -lm
 
+# Without libFuzzer an entry has a main of its own, which replays files.
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(addprefix $(BUILD)/tests/fuzz/,lab.o rules_text.o $(if $(FUZZER),,replay.o)) \
+                      $(PURE) $(call folder,config)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $(FUZZER) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
+
+$(BUILD)/fuzz/words: $(BUILD)/tests/fuzz/words.o $(PURE) $(call folder,config)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
+
 $(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD)/src/edge/http.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
+
+$(BUILD)/bench/rules: $(BUILD)/tests/bench/rules.o $(PURE) $(call folder,config)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
 
 $(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
 	@mkdir -p $(@D)
@@ -122,6 +144,11 @@ bench-quick: ## the first scenario of it in two minutes: the worker, Bento and t
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers bento || true
 	@build/venv/bin/python tests/bench/quick.py
+
+bench-rules: ## what rules cost: an event by ten of them, by part; loading 500; REPEATS=n
+	@./deps demo
+	@$(MAKE) --no-print-directory $(BUILD)/bench/rules
+	@$(BUILD)/bench/rules $(REPEATS)
 
 bench-parts: ## what one event costs, by part: needs perf
 	@./deps bench
@@ -178,7 +205,7 @@ acceptance: ## the long forms of the failure tests, about half an hour; keeps re
 	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
 	@$(MAKE) --no-print-directory chaos
 
-check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, examples, unit, golden, simulation, format
+check: all $(UNIT) $(SIMULATE) $(FUZZ) ## everything quick: layers, banned functions, examples, unit, golden, fuzz seeds, simulation, format
 	@tests/check $(BUILD)
 
 unit: $(UNIT) ## unit tests only
@@ -197,6 +224,13 @@ docs-metrics: all ## write docs/metrics.md from a live scrape
 screenshots: all ## pictures of the page into docs/images
 	@./deps test
 	@build/venv/bin/python -m pytest -q tests/e2e/pictures.py -c tests/e2e/pytest.ini
+
+fuzz-quick: ## each fuzz entry with libFuzzer and sanitizers: FUZZ_S=60 seconds each; needs clang
+	@./deps fuzz
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-entries
+	@tests/fuzz/run build/fuzz
+
+fuzz-entries: $(FUZZ)
 
 simulate: $(SIMULATE) ## delivery under a false clock, API and Kafka: SEEDS=n FIRST=k
 	@$(SIMULATE) $(SEEDS) $(FIRST)

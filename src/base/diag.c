@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 enum { DIAG_TEXT_MAX = 8192 };
@@ -23,6 +24,37 @@ diag_fini(struct diag *diag)
     diag_init(diag);
 }
 
+/* Bytes of the character that begins at AT; 0: it is none that people can see. */
+static size_t
+visible_len(const char *at, const char *end)
+{
+    unsigned char c = (unsigned char)*at;
+    size_t len = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    if (c < ' ' || c == 0x7f || len > (size_t)(end - at))
+        return 0;
+    return utf8_is_valid(at, len) ? len : 0;
+}
+
+/* What people wrote is quoted in messages, and may hold anything: a finding is one line, and a
+ * terminal takes no orders from it. The end of a message that was too long may be half a character.
+ */
+static void
+add_visible(struct buf *text, const char *message)
+{
+    const char *at = message, *end = message + strlen(message);
+
+    while (at < end) {
+        size_t len = visible_len(at, end);
+
+        if (len)
+            buf_add(text, at, len);
+        else
+            buf_printf(text, "\\x%02x", (unsigned char)*at);
+        at += len ? len : 1;
+    }
+}
+
 static void
 add(struct diag *diag, enum diag_severity severity, const char *name, struct place at,
     const char *fmt, va_list ap)
@@ -32,14 +64,14 @@ add(struct diag *diag, enum diag_severity severity, const char *name, struct pla
     size_t message_at, message_len;
 
     vsnprintf(message, sizeof(message), fmt, ap);
-    buf_init(&text, 2 * DIAG_TEXT_MAX);
+    buf_init(&text, 5 * DIAG_TEXT_MAX);
     if (at.file && at.line)
         buf_printf(&text, "%s:%u: ", at.file, at.line);
     else if (at.file)
         buf_printf(&text, "%s: ", at.file);
     buf_add_text(&text, severity == DIAG_ERROR ? "error: " : "warning: ");
     message_at = text.len;
-    buf_add_text(&text, message);
+    add_visible(&text, message);
     message_len = text.len - message_at;
     if (name)
         buf_printf(&text, " [%s]", name);

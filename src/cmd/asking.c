@@ -1,5 +1,6 @@
 #include "cmd/asking.h"
 
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,13 +48,13 @@ read_config(struct asking *asking, const char *command, const char *file)
     return status;
 }
 
-int
-asking_init(struct asking *asking, const char *command, const char *file, const char *url)
+/* Which worker; either may be NULL, but not both. */
+static int
+find_worker(struct asking *asking, const char *command, const char *file, const char *url)
 {
     const char *token = getenv("SENDX_WORKER_TOKEN");
     size_t len;
 
-    *asking = (struct asking){0};
     if (!file && !url)
         return cmd_usage(command, "say which worker: -c FILE, or --url URL");
     if (file && url)
@@ -66,6 +67,33 @@ asking_init(struct asking *asking, const char *command, const char *file, const 
     asking->url = xasprintf("%.*s", (int)len, url);
     asking->token = xstrdup(token ? token : "");
     return CMD_OK;
+}
+
+int
+asking_arguments(struct asking *asking, const char *command, int argc, char **argv,
+                 const char *flag, bool *ret_flag)
+{
+    const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                     {"url", required_argument, NULL, 'u'},
+                                     {flag, no_argument, NULL, 'f'},
+                                     {0}};
+    const char *file = NULL, *url = NULL;
+    int c;
+
+    *asking = (struct asking){0};
+    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (c == 'c')
+            file = optarg;
+        else if (c == 'u')
+            url = optarg;
+        else if (c == 'f')
+            *ret_flag = true;
+        else
+            return cmd_usage(command, NULL);
+    }
+    if (optind < argc)
+        return cmd_usage(command, "\"%s\" is one argument too many", argv[optind]);
+    return find_worker(asking, command, file, url);
 }
 
 void

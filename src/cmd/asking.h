@@ -5,6 +5,8 @@
 #ifndef CMD_ASKING_H
 #define CMD_ASKING_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/macros.h"
@@ -15,11 +17,13 @@ struct asking {
     char *token;
 };
 
-/* From --url (with the token in the environment, SENDX_WORKER_TOKEN) or the configuration FILE;
- * either may be NULL, but not both. Returns CMD_OK, or CMD_WRONG when that was said on standard
- * error. */
-int asking_init(struct asking *asking, const char *command, const char *file,
-                const char *url) MUSTCHECK;
+/* Fills ASKING from the arguments of COMMAND: -c FILE or --url URL (with the token in the
+ * environment, SENDX_WORKER_TOKEN), and --FLAG; *RET_FLAG becomes true when that is given, and is
+ * left alone otherwise. Returns CMD_OK, or CMD_WRONG when what is wrong was said on standard error;
+ * asking_fini either way. */
+int asking_arguments(struct asking *asking, const char *command, int argc, char **argv,
+                     const char *flag, bool *ret_flag) MUSTCHECK;
+
 void asking_fini(struct asking *asking);
 
 /* The HTTP status of the answer to GET PATH, or -1. BODY is emptied first. */

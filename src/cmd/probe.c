@@ -29,29 +29,12 @@ probe(const struct asking *asking, const char *path)
 int
 cmd_probe(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"url", required_argument, NULL, 'u'},
-                                            {"live", no_argument, NULL, 'l'},
-                                            {0}};
-    const char *file = NULL, *url = NULL, *path = "/readyz";
+    bool live = false;
     struct asking asking;
-    int c, status;
+    int status = asking_arguments(&asking, "probe", argc, argv, "live", &live);
 
-    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (c == 'c')
-            file = optarg;
-        else if (c == 'u')
-            url = optarg;
-        else if (c == 'l')
-            path = "/livez";
-        else
-            return cmd_usage("probe", NULL);
-    }
-    if (optind < argc)
-        return cmd_usage("probe", "\"%s\" is one argument too many", argv[optind]);
-    status = asking_init(&asking, "probe", file, url);
     if (status == CMD_OK)
-        status = probe(&asking, path);
+        status = probe(&asking, live ? "/livez" : "/readyz");
     asking_fini(&asking);
     return status;
 }

@@ -116,28 +116,10 @@ print_once(const struct asking *asking)
 int
 cmd_top(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"url", required_argument, NULL, 'u'},
-                                            {"once", no_argument, NULL, '1'},
-                                            {0}};
-    const char *file = NULL, *url = NULL;
     bool once = !isatty(STDOUT_FILENO);
     struct asking asking;
-    int c, status;
+    int status = asking_arguments(&asking, "top", argc, argv, "once", &once);
 
-    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (c == 'c')
-            file = optarg;
-        else if (c == 'u')
-            url = optarg;
-        else if (c == '1')
-            once = true;
-        else
-            return cmd_usage("top", NULL);
-    }
-    if (optind < argc)
-        return cmd_usage("top", "\"%s\" is one argument too many", argv[optind]);
-    status = asking_init(&asking, "top", file, url);
     if (status == CMD_OK)
         status = once ? print_once(&asking) : watch(&asking);
     asking_fini(&asking);

@@ -6,16 +6,15 @@
 #include <sys/stat.h>
 
 #include "base/xalloc.h"
+#include "config/token.h"
 
 enum {
     DEPTH_MAX = 10, /* of @include; libconfig's own limit */
-    TOKEN_MAX = 4096,
     BRACKETS_MAX = 64 * 1024,
+    LINE_MAX_LEN = 4096,
     EXCERPT_MAX = 48,
     INTEGERS_MAX = 1000 /* that are kept */
 };
-
-enum token { TOKEN_END, TOKEN_TEXT, TOKEN_WORD, TOKEN_INCLUDE, TOKEN_MARK };
 
 struct scan {
     const char *dir;
@@ -27,118 +26,6 @@ struct scan {
     bool stopped; /* there was an error, or files include each other without end */
     int result;
 };
-
-struct scanner {
-    FILE *in;
-    const char *file;
-    unsigned line;
-    struct buf text; /* of a text (escapes as written), a word, an included name */
-    int mark;        /* of TOKEN_MARK: the character */
-};
-
-static int
-next_char(struct scanner *scanner)
-{
-    int c = getc(scanner->in);
-
-    if (c == '\n')
-        scanner->line++;
-    return c;
-}
-
-static int
-peek_char(struct scanner *scanner)
-{
-    int c = getc(scanner->in);
-
-    ungetc(c, scanner->in);
-    return c;
-}
-
-static void
-skip_line(struct scanner *scanner)
-{
-    int c;
-
-    do {
-        c = next_char(scanner);
-    } while (c != '\n' && c != EOF);
-}
-
-static void
-skip_comment(struct scanner *scanner)
-{
-    int before = 0, c = next_char(scanner);
-
-    while (c != EOF && !(before == '*' && c == '/')) {
-        before = c;
-        c = next_char(scanner);
-    }
-}
-
-static void
-read_text(struct scanner *scanner)
-{
-    int c = next_char(scanner);
-
-    buf_reset(&scanner->text);
-    while (c != EOF && c != '"') {
-        buf_add_char(&scanner->text, (char)c);
-        if (c == '\\') {
-            c = next_char(scanner);
-            if (c == EOF)
-                return;
-            buf_add_char(&scanner->text, (char)c);
-        }
-        c = next_char(scanner);
-    }
-}
-
-static bool
-is_word(int c)
-{
-    return c != EOF && (isalnum(c) || strchr("+-._*", c));
-}
-
-static void
-read_word(struct scanner *scanner, int first)
-{
-    buf_reset(&scanner->text);
-    buf_add_char(&scanner->text, (char)first);
-    while (is_word(peek_char(scanner)))
-        buf_add_char(&scanner->text, (char)next_char(scanner));
-}
-
-static enum token
-next_token(struct scanner *scanner)
-{
-    for (;;) {
-        int c = next_char(scanner);
-
-        if (c == EOF)
-            return TOKEN_END;
-        if (isspace(c))
-            continue;
-        if (c == '#' || (c == '/' && peek_char(scanner) == '/')) {
-            skip_line(scanner);
-        } else if (c == '/' && peek_char(scanner) == '*') {
-            next_char(scanner);
-            skip_comment(scanner);
-        } else if (c == '"') {
-            read_text(scanner);
-            return TOKEN_TEXT;
-        } else if (c == '@') {
-            read_word(scanner, '@');
-            return strcmp(buf_text(&scanner->text), "@include") == 0 ? TOKEN_INCLUDE : TOKEN_MARK;
-        } else if (is_word(c)) {
-            read_word(scanner, c);
-            return TOKEN_WORD;
-        } else {
-            scanner->mark = c;
-            return TOKEN_MARK;
-        }
-    }
-}
 
 /* Whether WORD is an integer without an L, and then whether it has more than 32 bits. */
 static bool
@@ -261,7 +148,7 @@ scan_include(struct scan *scan, struct scanner *scanner, unsigned depth)
     char *path;
     struct stat st;
 
-    if (next_token(scanner) != TOKEN_TEXT)
+    if (token_next(scanner) != TOKEN_TEXT)
         return;
     if (buf_text(&scanner->text)[0] == '/') {
         refuse_include(
@@ -285,7 +172,7 @@ scan_tokens(struct scan *scan, struct scanner *scanner, unsigned depth)
 {
     struct buf brackets;
     bool in_sequence = false;
-    enum token before = TOKEN_MARK, token = next_token(scanner);
+    enum token before = TOKEN_MARK, token = token_next(scanner);
 
     buf_init(&brackets, BRACKETS_MAX);
     while (token != TOKEN_END && !scan->stopped) {
@@ -298,7 +185,7 @@ scan_tokens(struct scan *scan, struct scanner *scanner, unsigned depth)
         else if (token == TOKEN_TEXT && before == TOKEN_TEXT && in_sequence && !scan->includes_only)
             warn_joined(scan, scanner);
         before = token;
-        token = next_token(scanner);
+        token = token_next(scanner);
     }
     buf_fini(&brackets);
 }
@@ -306,18 +193,12 @@ scan_tokens(struct scan *scan, struct scanner *scanner, unsigned depth)
 static void
 scan_file(struct scan *scan, const char *file, unsigned depth)
 {
-    struct scanner scanner = {.file = file, .line = 1};
-    struct stat st;
+    struct scanner scanner;
 
-    if (stat(file, &st) != 0 || !S_ISREG(st.st_mode))
+    if (!scanner_open(&scanner, file))
         return;
-    scanner.in = fopen(file, "r");
-    if (!scanner.in)
-        return;
-    buf_init(&scanner.text, TOKEN_MAX);
     scan_tokens(scan, &scanner, depth);
-    buf_fini(&scanner.text);
-    fclose(scanner.in);
+    scanner_close(&scanner);
 }
 
 int
@@ -341,20 +222,17 @@ scan_text(const char *file, const char *dir, struct arena *arena, struct diag *d
 void
 scan_included_name(const char *file, unsigned line, struct buf *name)
 {
-    struct scanner scanner = {.file = file, .line = 1};
+    struct scanner scanner;
     enum token token;
 
-    scanner.in = fopen(file, "r");
-    if (!scanner.in)
+    if (!scanner_open(&scanner, file))
         return;
-    buf_init(&scanner.text, TOKEN_MAX);
     do {
-        token = next_token(&scanner);
+        token = token_next(&scanner);
     } while (token != TOKEN_END && !(token == TOKEN_INCLUDE && scanner.line >= line));
-    if (token == TOKEN_INCLUDE && next_token(&scanner) == TOKEN_TEXT)
+    if (token == TOKEN_INCLUDE && token_next(&scanner) == TOKEN_TEXT)
         buf_add_text(name, buf_text(&scanner.text));
-    buf_fini(&scanner.text);
-    fclose(scanner.in);
+    scanner_close(&scanner);
 }
 
 /* Whether LINE has a comment in which NAME is allowed: "lint: allow NAME, NAME". *RET_ALONE:
@@ -404,7 +282,7 @@ scan_allows(const char *file, unsigned line, const char *name)
     struct buf text;
     bool allowed = false;
 
-    buf_init(&text, TOKEN_MAX);
+    buf_init(&text, LINE_MAX_LEN);
     for (unsigned i = 1; in && i <= line && read_line(in, &text); i++) {
         bool alone, found = i + 1 >= line && allows(buf_text(&text), name, &alone);
 

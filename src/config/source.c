@@ -11,8 +11,9 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "config/scan.h"
+#include "config/syntax.h"
 
-enum { PATH_MAX_LEN = 1024, MESSAGE_MAX = 4096 };
+enum { PATH_MAX_LEN = 1024, MESSAGE_MAX = 4096, WHY_MAX = 1024 };
 
 /* Since 1.7 libconfig reports an included file as it was opened: DIR/NAME; before, as NAME. */
 static const bool has_folder = LIBCONFIG_VER_MAJOR > 1 || LIBCONFIG_VER_MINOR >= 7;
@@ -187,6 +188,23 @@ refuse_integers(struct source *source, const char *file, struct place at, struct
     return integer != NULL;
 }
 
+/* What libconfig says, and what it leaves out. */
+static int
+refuse_syntax(const char *text, struct place at, struct diag *diag)
+{
+    struct buf why;
+    int result;
+
+    if (strcmp(text, "mismatched element type in array") == 0)
+        text = "the values of an array [ ] must be of one type; is a text without its quotes?";
+    buf_init(&why, WHY_MAX);
+    if (strcmp(text, "syntax error") == 0)
+        syntax_explain(at.file, at.line, &why);
+    result = diag_error(diag, at, "%s%s%s", text, why.len ? ": " : "", buf_text(&why));
+    buf_fini(&why);
+    return result;
+}
+
 static int
 refuse_parse(struct source *source, const config_t *parsed, const char *file, struct diag *diag)
 {
@@ -201,7 +219,7 @@ refuse_parse(struct source *source, const config_t *parsed, const char *file, st
         return refuse_include(source, at, diag);
     if (refuse_integers(source, file, at, diag))
         return -1;
-    return diag_error(diag, at, "%s", text);
+    return refuse_syntax(text, at, diag);
 }
 
 /* libconfig's scanner ends the process when it is given a folder to read. */

@@ -36,6 +36,8 @@ static const struct {
 static const struct {
     const char *text, *advice;
 } FOREIGN[] = {
+    {"===", "write \"==\" to compare"},
+    {"!==", "write \"!=\" to compare"},
     {"||", "write \"or\" for \"||\""},
     {"&&", "write \"and\" for \"&&\""},
     {"!", "write \"not\" for \"!\""},
@@ -44,6 +46,8 @@ static const struct {
     {"=", "write \"==\" to compare"},
     {"\"", "text stands between single quotes: 'text'"},
     {"{", "there are no braces in an expression"},
+    {"${", "this is an expression already: leave out the ${ and the }"},
+    {"$", "a path begins with the name of a field, or with @root"},
 };
 
 static bool
@@ -167,7 +171,9 @@ stands(const struct lexer *lexer, const char *sign)
 static struct token
 sign(struct lexer *lexer)
 {
-    if (!stands(lexer, "==") && !stands(lexer, "!=")) {
+    bool compares = stands(lexer, "==") || stands(lexer, "!=");
+
+    if (!compares || peek(lexer, lexer->at + 2) == '=') {
         for (size_t i = 0; i < ARRAY_LEN(FOREIGN); i++) {
             if (stands(lexer, FOREIGN[i].text))
                 return bad(lexer, FOREIGN[i].advice);

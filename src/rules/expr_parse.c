@@ -64,6 +64,9 @@ parse_brackets(struct parser *parser)
     parser_next(parser);
     inner = parse_choice(parser);
     parser_leave(parser);
+    if (inner && parser->token.kind == TOKEN_COMMA)
+        return parser_stop(parser, parser->token.at,
+                           "an array is written in square brackets: [a, b]");
     if (!inner || !parser_expect(parser, TOKEN_CLOSE, "\")\""))
         return NULL;
     return inner;
@@ -380,7 +383,7 @@ parse_compare(struct parser *parser)
         if (!parser_at_word(parser, "in"))
             return parser_stop(parser, parser->token.at,
                                "after a value, \"not\" goes with \"in\" only; "
-                               "write not (a contains b)");
+                               "write not (a contains b), or a != b");
     }
     parser_next(parser);
     right = parse_default(parser);
@@ -472,11 +475,38 @@ start(struct parser *parser, const char *text, size_t len, size_t column, struct
     return !parser->stopped;
 }
 
+/* What to write for a word behind a value that is no operator; NULL where nobody knows. */
+static const char *
+advice_for_word(const struct parser *parser)
+{
+    static const struct {
+        const char *word, *advice;
+    } words[] = {
+        {"is", "write \"==\" or \"!=\" to compare"},
+        {"like", "write \"contains\", \"starts_with\", \"ends_with\" or \"matches\""},
+        {"then", "a choice is written condition ? a : b"},
+        {"AND", "write \"and\""},
+        {"OR", "write \"or\""},
+        {"IN", "write \"in\""},
+        {"eq", "write \"==\""},
+        {"ne", "write \"!=\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (parser_at_word(parser, words[i].word))
+            return words[i].advice;
+    }
+    return NULL;
+}
+
 static const struct expr *
 finish(struct parser *parser, const struct expr *expr)
 {
+    const char *advice = advice_for_word(parser);
+
     if (expr && parser->token.kind != TOKEN_END)
-        parser_stop(parser, parser->token.at, "expected an operator or the end");
+        parser_stop(parser, parser->token.at, "expected an operator or the end%s%s",
+                    advice ? "; " : "", advice ? advice : "");
     return parser->wrong ? NULL : expr;
 }
 

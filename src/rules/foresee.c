@@ -92,11 +92,26 @@ ruled_out_by_unequal(unsigned kinds)
     return kinds & (FORESEE_NULL | FORESEE_EMPTY);
 }
 
+/* What matches is a text, or a number by its text. */
+static unsigned
+ruled_out_by_match(const struct expr *expr, bool truth, const struct path *path)
+{
+    unsigned matched = FORESEE_TEXT | FORESEE_NUMBER;
+
+    if (!truth || !is_path(expr->items[0], path))
+        return 0;
+    if (regex_may_match_empty(expr->regex))
+        matched |= FORESEE_EMPTY;
+    return FORESEE_ANY & ~matched;
+}
+
 static unsigned
 ruled_out_by_compare(const struct expr *expr, bool truth, const struct path *path)
 {
     const struct value *literal = compared(expr, path);
 
+    if (expr->op == OP_MATCHES)
+        return ruled_out_by_match(expr, truth, path);
     if (!literal)
         return 0;
     switch (expr->op) {
@@ -351,6 +366,8 @@ foresee_filter(const struct filter_use *use, unsigned input, const struct foresi
     kinds = foresee_row(filter->name, input);
     if (use->format && *use->format)
         kinds &= ~(unsigned)FORESEE_EMPTY;
+    if (use->regex && regex_first_group(use->regex) == REGEX_GROUP_FILLED)
+        kinds &= ~(unsigned)FORESEE_EMPTY;
     if (input & FORESEE_NULL)
         kinds |= strcmp(filter->name, "length") ? FORESEE_NULL : FORESEE_NUMBER;
     /* An argument that is null, or no text where one is wanted. */
@@ -403,12 +420,18 @@ foresee(const struct expr *expr, const struct foresight *sight)
 
 /* Which texts a path cannot have */
 
+/* Whether LITERAL is a scalar with the text KEY, or holds one: filters look at each element. */
 static bool
 has_text(const struct value *literal, const char *key)
 {
     struct arena arena;
     struct value text;
     bool same = false;
+
+    for (size_t i = 0; literal->kind == VALUE_ARRAY && i < literal->len; i++) {
+        if (has_text(&literal->items[i], key))
+            return true;
+    }
 
     arena_init(&arena, 256);
     if (value_as_text(literal, &arena, &text))
@@ -427,6 +450,15 @@ alone_has_text(const struct value *literal, const char *key)
            strcmp(key, "false") != 0 && has_text(literal, key);
 }
 
+/* "not (path contains literal)": no element is LITERAL, and no text holds it. */
+static bool
+lack_excludes(const struct expr *expr, const struct path *path, const char *key)
+{
+    const struct value *literal = compared(expr, path);
+
+    return literal && alone_has_text(literal, key);
+}
+
 static bool
 compare_excludes(const struct expr *expr, bool truth, const struct path *path, const char *key)
 {
@@ -435,6 +467,8 @@ compare_excludes(const struct expr *expr, bool truth, const struct path *path, c
     bool equal = expr->op == OP_EQUAL || expr->op == OP_IN;
     size_t count;
 
+    if (expr->op == OP_CONTAINS)
+        return !truth && lack_excludes(expr, path, key);
     if (!literal || !(among || equal || expr->op == OP_NOT_EQUAL))
         return false;
     if (among && literal->kind != VALUE_ARRAY)
@@ -445,10 +479,17 @@ compare_excludes(const struct expr *expr, bool truth, const struct path *path, c
 
         if (truth == equal && has_text(one, key))
             return false;
-        if (truth != equal && alone_has_text(one, key))
+        /* What [*] finds is an array, which no text is equal to. */
+        if (truth != equal && path->first_all == path->step_count && alone_has_text(one, key))
             return true;
     }
     return truth == equal;
+}
+
+bool
+foresee_lacks(const struct value *literal, const char *key)
+{
+    return !has_text(literal, key);
 }
 
 bool

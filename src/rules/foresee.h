@@ -35,9 +35,14 @@ struct foresight {
 /* The kinds that the value of EXPR may be of. */
 unsigned foresee(const struct expr *expr, const struct foresight *sight);
 
-/* Whether CONDITION, being TRUTH, keeps the path PATH from having the text KEY. */
+/* Whether CONDITION, being TRUTH, keeps the path PATH from having the text KEY, and from being an
+ * array with an element that has it. That what is unequal to a text is no array, and that arrays
+ * hold no arrays, is taken for granted. */
 bool foresee_excludes(const struct expr *condition, bool truth, const struct path *path,
                       const char *key);
+
+/* Whether LITERAL neither has the text KEY nor holds an element that has it. */
+bool foresee_lacks(const struct value *literal, const char *key);
 
 /* The table of SPEC that USE looks into; NULL when USE is no table filter. */
 const struct spec_table *foresee_table(const struct filter_use *use, const struct foresight *sight);

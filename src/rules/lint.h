@@ -23,6 +23,8 @@
     X(ALWAYS_LEFT_OUT, "always-left-out", "a template that is null or empty whatever the event")  \
     X(PART_MAY_BE_EMPTY, "part-may-be-empty",                                                     \
       "a part of a tag may be an empty text, which leaves a tag such as `source: `")              \
+    X(FOREIGN_CONSTANT, "foreign-constant",                                                       \
+      "a field called `True`, `None`, `nil` or the like, where a constant is meant")              \
     X(TABLE_KEY_EXCLUDED, "table-key-excluded",                                                   \
       "an entry of a table that every rule's `when` "                                             \
       "keeps from being looked up")

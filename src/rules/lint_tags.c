@@ -242,13 +242,15 @@ find_added_too(const struct lint_state *state, const struct lint_rule *rule,
     buf_fini(&room);
 }
 
-/* Whether EXPR may be an empty text. What a group of an expression finds rarely is, and cannot be
- * told: nothing is said of it. */
+/* Whether EXPR may be an empty text. Where it cannot be told what a group of a regular expression
+ * finds, nothing is said of it. */
 static bool
 may_be_empty(const struct expr *expr, const struct foresight *sight)
 {
-    if (expr->kind == EXPR_FILTERED &&
-        !strcmp(expr->filters[expr->count - 1].filter->name, "match"))
+    const struct filter_use *last =
+        expr->kind == EXPR_FILTERED ? &expr->filters[expr->count - 1] : NULL;
+
+    if (last && last->regex && regex_first_group(last->regex) == REGEX_GROUP_UNKNOWN)
         return false;
     return (foresee(expr, sight) & FORESEE_EMPTY) != 0;
 }

@@ -1,5 +1,5 @@
-/* Lints of values: e-mails with capitals, templates that never give anything, entries of tables
- * that nobody can look up. */
+/* Lints of values: e-mails with capitals, templates that never give anything, constants of other
+ * languages, entries of tables that nobody can look up. */
 #include <string.h>
 
 #include "rules/lint_state.h"
@@ -119,11 +119,76 @@ find_nothing(const struct lint_state *state, const struct lint_rule *rule,
     }
 }
 
+/* Constants of other languages */
+
+struct foreign {
+    const char *word, *meant;
+};
+
+static const struct foreign FOREIGN[] = {
+    {"True", "true"},    {"TRUE", "true"},     {"False", "false"}, {"FALSE", "false"},
+    {"None", "null"},    {"NULL", "null"},     {"Null", "null"},   {"nil", "null"},
+    {"nullptr", "null"}, {"undefined", "null"}};
+
+static const struct foreign *
+foreign_of(const struct path *path)
+{
+    const struct path_step *step = path->steps;
+
+    if (path->root != PATH_FIELD || path->step_count != 1)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(FOREIGN); i++) {
+        if (step->key_len == strlen(FOREIGN[i].word) &&
+            memcmp(step->key, FOREIGN[i].word, step->key_len) == 0)
+            return &FOREIGN[i];
+    }
+    return NULL;
+}
+
+/* The first of them in EXPR, or NULL. */
+static const struct foreign *
+find_foreign(const struct expr *expr)
+{
+    size_t items = expr->kind == EXPR_FILTERED ? 1 : expr->count;
+    const struct foreign *found = NULL;
+
+    if (expr->kind == EXPR_PATH)
+        return foreign_of(expr->path);
+    if (expr->kind == EXPR_LITERAL)
+        return NULL;
+    for (size_t i = 0; !found && i < items; i++)
+        found = find_foreign(expr->items[i]);
+    for (size_t i = 0; expr->kind == EXPR_FILTERED && i < expr->count; i++) {
+        for (size_t k = 0; !found && k < FILTER_ARGS_MAX; k++) {
+            if (expr->filters[i].args[k])
+                found = find_foreign(expr->filters[i].args[k]);
+        }
+    }
+    return found;
+}
+
+static void
+look_for_foreign(const struct lint_state *state, const struct lint_rule *rule,
+                 const struct lint_text *text, const struct expr *expr)
+{
+    const struct foreign *found = find_foreign(expr);
+
+    if (found)
+        lint_say(state, LINT_FOREIGN_CONSTANT, rule, text,
+                 "\"%s\" is a field of that name here; the constant is written %s, and a field of "
+                 "that name @root.%s",
+                 found->word, found->meant, found->word);
+}
+
 static void
 look_at_text(const struct lint_state *state, const struct lint_rule *rule,
              const struct lint_text *text)
 {
     find_nothing(state, rule, text);
+    for (size_t i = 0; i < text->template.count; i++) {
+        if (text->template.parts[i].expr)
+            look_for_foreign(state, rule, text, text->template.parts[i].expr);
+    }
     if (text->target == SETTING_EMAIL || text->target == SETTING_NEW_EMAIL)
         find_capitals(state, rule, text);
 }
@@ -141,11 +206,41 @@ struct lookup {
 
 static void search_expr(struct lookup *lookup, const struct expr *expr);
 
+/* Whether INPUT, where WHEN holds, has no text KEY and no element with it; *BY_WHEN is set when
+ * WHEN has to do with that. */
+static bool
+is_excluded(const struct expr *input, const struct expr *when, const char *key, bool *by_when)
+{
+    size_t first = 0;
+
+    switch (input->kind) {
+    case EXPR_PATH:
+        *by_when = true;
+        return foresee_excludes(when, true, input->path, key);
+    case EXPR_CHOICE:
+        first = 1;
+        break;
+    case EXPR_ARRAY:
+    case EXPR_DEFAULT:
+        break;
+    case EXPR_LITERAL:
+        return foresee_lacks(&input->literal, key);
+    default:
+        return false;
+    }
+    for (size_t i = first; i < input->count; i++) {
+        if (!is_excluded(input->items[i], when, key, by_when))
+            return false;
+    }
+    return true;
+}
+
 /* INPUT is what the filter USE is given, NULL when other filters stand before it. */
 static void
 search_filter(struct lookup *lookup, const struct filter_use *use, const struct expr *input)
 {
     const struct expr *when = lookup->rule ? lookup->rule->when : NULL;
+    bool by_when = false;
 
     for (size_t i = 0; i < FILTER_ARGS_MAX; i++) {
         if (use->args[i])
@@ -153,8 +248,7 @@ search_filter(struct lookup *lookup, const struct filter_use *use, const struct 
     }
     if (foresee_table(use, lookup->sight) != lookup->table)
         return;
-    if (when && input && input->kind == EXPR_PATH &&
-        foresee_excludes(when, true, input->path, lookup->key))
+    if (when && input && is_excluded(input, when, lookup->key, &by_when) && by_when)
         lookup->excluder = lookup->rule;
     else
         lookup->possible = true;
@@ -220,6 +314,10 @@ lint_values(const struct lint_state *state)
     for (size_t i = 0; i < state->rule_count; i++) {
         const struct lint_rule *rule = &state->rules[i];
 
+        if (rule->when && !rule->spec->disabled)
+            look_for_foreign(state, rule,
+                             &(struct lint_text){.text = &rule->spec->when, .path = "when"},
+                             rule->when);
         for (size_t k = 0; !rule->spec->disabled && k < rule->text_count; k++)
             look_at_text(state, rule, &rule->texts[k]);
     }

@@ -20,6 +20,7 @@ struct regex {
     pcre2_match_context *context;
     unsigned groups;
     bool own;
+    enum regex_group first_group;
 };
 
 static int
@@ -73,11 +74,109 @@ compile(const char *pattern, size_t len, uint32_t options, struct err *err)
     return regex;
 }
 
+/* Where the character at AT of a pattern ends, with its backslash, or where its class does; 0 when
+ * it is nothing that this can read. */
+static size_t
+skip(const char *pattern, size_t len, size_t at)
+{
+    bool in_class = pattern[at] == '[';
+
+    if (pattern[at] == '\\')
+        return at + 1 < len && pattern[at + 1] != 'Q' ? at + 2 : 0;
+    if (!in_class)
+        return at + 1;
+    at += at + 1 < len && pattern[at + 1] == '^' ? 2 : 1;
+    at += at < len && pattern[at] == ']';
+    while (at < len && pattern[at] != ']') {
+        if (pattern[at] == '[') /* perhaps a class of POSIX within it */
+            return 0;
+        at = pattern[at] == '\\' ? skip(pattern, len, at) : at + 1;
+        if (!at)
+            return 0;
+    }
+    return at < len ? at + 1 : 0;
+}
+
+/* Finds the pattern within the first capturing group: from *START to *END. False when there are
+ * things in PATTERN that would mean something else on their own, such as options and look-arounds.
+ */
+static bool
+find_first_group(const char *pattern, size_t len, size_t *start, size_t *end)
+{
+    size_t at = 0, depth = 0, found_depth = 0;
+
+    *start = *end = 0;
+    while (at < len) {
+        size_t next = skip(pattern, len, at);
+        bool special = pattern[at] == '(' && next < len && strchr("?*", pattern[next]);
+
+        if (!next || (special && (next + 1 >= len || memcmp(pattern + next, "?:", 2) != 0)))
+            return false;
+        if (pattern[at] == '(') {
+            depth++;
+            if (!special && !*start) {
+                *start = next;
+                found_depth = depth;
+            }
+        } else if (pattern[at] == ')') {
+            if (*start && !*end && depth == found_depth)
+                *end = at;
+            depth--;
+        }
+        at = next;
+    }
+    return *end > 0;
+}
+
+static bool
+may_match_empty(const pcre2_code *code)
+{
+    uint32_t empty = 1;
+
+    pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &empty);
+    return empty != 0;
+}
+
+static enum regex_group
+look_at_first_group(const char *pattern, size_t len)
+{
+    enum regex_group result = REGEX_GROUP_UNKNOWN;
+    size_t start, end;
+    PCRE2_SIZE at;
+    pcre2_code *code;
+    int error;
+
+    if (!find_first_group(pattern, len, &start, &end))
+        return REGEX_GROUP_UNKNOWN;
+    code = pcre2_compile((PCRE2_SPTR)pattern + start, end - start, OPTIONS, &error, &at, NULL);
+    if (code)
+        result = may_match_empty(code) ? REGEX_GROUP_MAY_BE_EMPTY : REGEX_GROUP_FILLED;
+    pcre2_code_free(code);
+    return result;
+}
+
+bool
+regex_may_match_empty(const struct regex *regex)
+{
+    return may_match_empty(regex->code);
+}
+
+enum regex_group
+regex_first_group(const struct regex *regex)
+{
+    return regex->first_group;
+}
+
 struct regex *
 regex_new(const char *pattern, size_t len, struct err *err)
 {
     /* The automatic callouts count the steps over all positions; PCRE2's own limit does not. */
-    return compile(pattern, len, OPTIONS | PCRE2_AUTO_CALLOUT, err);
+    struct regex *regex = compile(pattern, len, OPTIONS | PCRE2_AUTO_CALLOUT, err);
+
+    if (regex)
+        regex->first_group =
+            regex->groups ? look_at_first_group(pattern, len) : REGEX_GROUP_UNKNOWN;
+    return regex;
 }
 
 struct regex *

@@ -29,6 +29,14 @@ struct regex *regex_new_own(const char *pattern) MUSTCHECK;
 /* How many capturing groups it has. */
 unsigned regex_group_count(const struct regex *regex);
 
+/* Whether it may match an empty text; false only where that is certain. */
+bool regex_may_match_empty(const struct regex *regex);
+
+/* Whether what the first group finds may be an empty text. Told from the group's own pattern, which
+ * is not possible for all: REGEX_GROUP_UNKNOWN. */
+enum regex_group { REGEX_GROUP_UNKNOWN, REGEX_GROUP_FILLED, REGEX_GROUP_MAY_BE_EMPTY };
+enum regex_group regex_first_group(const struct regex *regex);
+
 enum regex_result { REGEX_NO_MATCH, REGEX_MATCH, REGEX_LIMITED };
 
 /* What a match found: byte offsets of the whole and of the first group. */

@@ -87,7 +87,9 @@ spec_hash(const struct spec_ruleset *spec)
 {
     uint64_t hash = add_text(0, &spec->email);
 
-    hash = add_number(hash, spec->without_email);
+    /* Of the file, what is not written and what is the default say the same. */
+    hash = add_number(hash, spec->without_email == WITHOUT_EMAIL_SKIP ? WITHOUT_EMAIL_SKIP
+                                                                      : WITHOUT_EMAIL_INHERIT);
     hash = add_number(hash, (int64_t)spec->table_count);
     for (size_t i = 0; i < spec->table_count; i++) {
         hash = add_text(hash, &spec->tables[i].name);

@@ -46,6 +46,14 @@ column_of(const char *text, size_t at)
     return column;
 }
 
+static bool
+begins(const char *text, size_t len, const char *word)
+{
+    size_t word_len = strlen(word);
+
+    return len >= word_len && !memcmp(text, word, word_len);
+}
+
 /* Adds the expression behind the "${" at AT; returns where it ends, 0 when it does not. */
 static size_t
 add_expr(struct part_list *list, const char *text, size_t len, size_t at, struct expr_env *env)
@@ -67,6 +75,13 @@ add_expr(struct part_list *list, const char *text, size_t len, size_t at, struct
             env->where, column_of(text, at));
         return 0;
     }
+    if (begins(text + start, end - start, "env:") || begins(text + start, end - start, "file:")) {
+        diag_error(env->diag, env->at,
+                   "%s: column %zu: ${env:...} and ${file:...} are filled in only in the sections, "
+                   "such as accounts; rules see nothing but the event",
+                   env->where, column_of(text, at));
+        return end + 1;
+    }
     part.expr = expr_parse(text + start, end - start, column_of(text, start), env);
     add_part(list, part);
     return end + 1;
@@ -75,9 +90,7 @@ add_expr(struct part_list *list, const char *text, size_t len, size_t at, struct
 static bool
 stands(const char *text, size_t len, size_t at, const char *sign)
 {
-    size_t sign_len = strlen(sign);
-
-    return len - at >= sign_len && !memcmp(text + at, sign, sign_len);
+    return begins(text + at, len - at, sign);
 }
 
 static void

@@ -17,6 +17,14 @@ add_value(struct buf *text, const char *name, double value)
     prom_out_real(&(struct prom_out){.buf = text, .name = name}, value, NULL);
 }
 
+/* A family of one series. */
+static void
+add_one(struct buf *text, const char *name, const char *type, const char *help, double value)
+{
+    add_help(text, name, type, help);
+    add_value(text, name, value);
+}
+
 static void
 add_labelled(struct buf *text, const char *name, const char *label, const char *of, double value)
 {
@@ -29,28 +37,27 @@ add_events(const struct worker *worker, struct buf *text)
     struct core_counts counts;
 
     core_totals(worker->core, &counts);
-    add_help(text, "events_consumed_total", "counter", "Events taken from Kafka.");
-    add_value(text, "events_consumed_total", (double)counts.consumed);
+    add_one(text, "events_consumed_total", "counter", "Events taken from Kafka.",
+            (double)counts.consumed);
     add_help(text, "events_total", "counter", "Events that ended, by how.");
     for (int i = 0; i < EVENT_OUTCOME_COUNT; i++)
         add_labelled(text, "events_total", "outcome", event_outcome_name((enum event_outcome)i),
                      (double)counts.ended[i]);
-    add_help(text, "events_finished_before_total", "counter",
-             "Of the skipped: finished above the committed offset by an earlier owner.");
-    add_value(text, "events_finished_before_total", (double)counts.finished_before);
-    add_help(text, "events_pending", "gauge", "Events taken and not ended.");
-    add_value(text, "events_pending", (double)counts.pending);
+    add_one(text, "events_finished_before_total", "counter",
+            "Of the skipped: finished above the committed offset by an earlier owner.",
+            (double)counts.finished_before);
+    add_one(text, "events_pending", "gauge", "Events taken and not ended.", (double)counts.pending);
     add_help(text, "events_mapped_total", "counter", "Events by what the rules made of them.");
     for (int i = 0; i < MAP_OUTCOME_COUNT; i++)
         add_labelled(text, "events_mapped_total", "outcome", map_outcome_name((enum map_outcome)i),
                      (double)worker->counts.mapped[i]);
-    add_help(text, "events_redriven_total", "counter", "Events that came back by redrive.");
-    add_value(text, "events_redriven_total", (double)worker->counts.redriven);
-    add_help(text, "redriven_calls_gone_total", "counter",
-             "Calls of them that the rules do not make any more; they are not sent.");
-    add_value(text, "redriven_calls_gone_total", (double)worker->counts.redrive_gone);
-    add_help(text, "rules_too_old_total", "counter", "Rules that did not match for max_age.");
-    add_value(text, "rules_too_old_total", (double)worker->counts.too_old);
+    add_one(text, "events_redriven_total", "counter", "Events that came back by redrive.",
+            (double)worker->counts.redriven);
+    add_one(text, "redriven_calls_gone_total", "counter",
+            "Calls of them that the rules do not make any more; they are not sent.",
+            (double)worker->counts.redrive_gone);
+    add_one(text, "rules_too_old_total", "counter", "Rules that did not match for max_age.",
+            (double)worker->counts.too_old);
 }
 
 static void
@@ -72,26 +79,23 @@ add_calls(const struct worker *worker, struct buf *text)
     for (int i = 0; i < SETTLED_COUNT; i++)
         add_labelled(text, "calls_settled_total", "result", settled[i],
                      (double)worker->counts.settled[i]);
-    add_help(text, "calls_folded_total", "counter",
-             "Calls delivered along with another's request.");
-    add_value(text, "calls_folded_total", (double)gauges.folded);
-    add_help(text, "calls_in_flight", "gauge", "Requests on the wire.");
-    add_value(text, "calls_in_flight", (double)gauges.in_flight);
-    add_help(text, "calls_waiting", "gauge", "Calls that wait to be tried again.");
-    add_value(text, "calls_waiting", (double)gauges.waiting);
-    add_help(text, "calls_held", "gauge", "Calls refused for good that hold their contact.");
-    add_value(text, "calls_held", (double)gauges.refused);
-    add_help(text, "events_held", "gauge",
-             "Events that cannot be mapped and hold their partition.");
-    add_value(text, "events_held", (double)gauges.unmapped);
-    add_help(text, "contacts_pending", "gauge", "Contacts with a call that has not ended.");
-    add_value(text, "contacts_pending", (double)gauges.lanes);
-    add_help(text, "pending_bytes", "gauge", "Memory of events and calls that have not ended.");
-    add_value(text, "pending_bytes", (double)gauges.bytes);
-    add_help(text, "dead_letters_pending", "gauge", "Dead letters that are not stored yet.");
-    add_value(text, "dead_letters_pending", (double)gauges.letters);
-    add_help(text, "dead_letters_too_large", "gauge", "Of them, too large for the broker.");
-    add_value(text, "dead_letters_too_large", (double)gauges.large_letters);
+    add_one(text, "calls_folded_total", "counter", "Calls delivered along with another's request.",
+            (double)gauges.folded);
+    add_one(text, "calls_in_flight", "gauge", "Requests on the wire.", (double)gauges.in_flight);
+    add_one(text, "calls_waiting", "gauge", "Calls that wait to be tried again.",
+            (double)gauges.waiting);
+    add_one(text, "calls_held", "gauge", "Calls refused for good that hold their contact.",
+            (double)gauges.refused);
+    add_one(text, "events_held", "gauge", "Events that cannot be mapped and hold their partition.",
+            (double)gauges.unmapped);
+    add_one(text, "contacts_pending", "gauge", "Contacts with a call that has not ended.",
+            (double)gauges.lanes);
+    add_one(text, "pending_bytes", "gauge", "Memory of events and calls that have not ended.",
+            (double)gauges.bytes);
+    add_one(text, "dead_letters_pending", "gauge", "Dead letters that are not stored yet.",
+            (double)gauges.letters);
+    add_one(text, "dead_letters_too_large", "gauge", "Of them, too large for the broker.",
+            (double)gauges.large_letters);
     add_help(text, "dead_letters_total", "counter", "Dead letters by how writing them ended.");
     add_labelled(text, "dead_letters_total", "result", "stored",
                  (double)worker->counts.letters_stored);
@@ -172,12 +176,12 @@ add_config(const struct worker *worker, struct buf *text)
 {
     const struct reload *reload = &worker->reload;
 
-    add_help(text, "config_generation", "gauge",
-             "Configurations that were in force since the start, this one included.");
-    add_value(text, "config_generation", (double)reload->done + 1);
-    add_help(text, "config_last_reload_ok", "gauge",
-             "0: the last reload was refused, and the configuration before it is in force.");
-    add_value(text, "config_last_reload_ok", !reload->last_failed);
+    add_one(text, "config_generation", "gauge",
+            "Configurations that were in force since the start, this one included.",
+            (double)reload->done + 1);
+    add_one(text, "config_last_reload_ok", "gauge",
+            "0: the last reload was refused, and the configuration before it is in force.",
+            !reload->last_failed);
     add_help(text, "config_reloads_total", "counter", "Reloads by how they ended.");
     add_labelled(text, "config_reloads_total", "result", "done", (double)reload->done);
     add_labelled(text, "config_reloads_total", "result", "refused", (double)reload->failed);
@@ -205,9 +209,9 @@ add_troubles(const struct worker *worker, struct buf *text)
 static void
 add_progress(const struct worker *worker, struct buf *text)
 {
-    add_help(text, "stalled", "gauge",
-             "1: events wait, nothing moves, and nothing gives a reason; /livez fails.");
-    add_value(text, "stalled", worker->stall.stalled);
+    add_one(text, "stalled", "gauge",
+            "1: events wait, nothing moves, and nothing gives a reason; /livez fails.",
+            worker->stall.stalled);
     add_help(text, "paused", "gauge", "1: events wait, and why.");
     if (worker->stall.reason)
         add_labelled(text, "paused", "reason", worker->stall.reason, 1);
@@ -234,11 +238,11 @@ add_group(const struct worker *worker, struct buf *text)
     add_labelled(text, "partitions_total", "change", "revoked", (double)counts->revoked);
     add_labelled(text, "partitions_total", "change", "lost", (double)counts->lost);
     core_gauges(worker->core, &gauges);
-    add_help(text, "partitions_progress_full", "gauge",
-             "Partitions not read on, since their commits have no room for more progress.");
-    add_value(text, "partitions_progress_full", (double)gauges.full_parts);
-    add_help(text, "partitions_owned", "gauge", "Partitions that are read.");
-    add_value(text, "partitions_owned", (double)core_parts(worker->core, NULL, 0));
+    add_one(text, "partitions_progress_full", "gauge",
+            "Partitions not read on, since their commits have no room for more progress.",
+            (double)gauges.full_parts);
+    add_one(text, "partitions_owned", "gauge", "Partitions that are read.",
+            (double)core_parts(worker->core, NULL, 0));
 }
 
 static void
@@ -249,16 +253,16 @@ add_process(struct worker *worker, struct buf *text)
 
     prom_out_family(&out, "build_info", "gauge", "1, with what is running.");
     prom_out_int(&out, 1, "version", VERSION, "group", worker->config->kafka.group_id, NULL);
-    add_help(text, "start_time_seconds", "gauge", "When the worker started, since 1970.");
-    add_value(text, "start_time_seconds", (double)(worker->seeing.started_wall_ms / 1000));
-    add_help(text, "ready", "gauge", "What /readyz says: 1 is ready.");
-    add_value(text, "ready", worker_is_ready(worker, &(struct buf){.cap = 0}));
-    add_help(text, "live", "gauge", "What /livez says: 1 is live.");
-    add_value(text, "live", worker_is_live(worker, &(struct buf){.cap = 0}));
-    add_help(text, "events_pending_limit", "gauge", "delivery.max_pending_events.");
-    add_value(text, "events_pending_limit", (double)delivery->max_pending_events);
-    add_help(text, "pending_bytes_limit", "gauge", "delivery.max_pending_bytes.");
-    add_value(text, "pending_bytes_limit", (double)delivery->max_pending_bytes);
+    add_one(text, "start_time_seconds", "gauge", "When the worker started, since 1970.",
+            (double)(worker->seeing.started_wall_ms / 1000));
+    add_one(text, "ready", "gauge", "What /readyz says: 1 is ready.",
+            worker_is_ready(worker, &(struct buf){.cap = 0}));
+    add_one(text, "live", "gauge", "What /livez says: 1 is live.",
+            worker_is_live(worker, &(struct buf){.cap = 0}));
+    add_one(text, "events_pending_limit", "gauge", "delivery.max_pending_events.",
+            (double)delivery->max_pending_events);
+    add_one(text, "pending_bytes_limit", "gauge", "delivery.max_pending_bytes.",
+            (double)delivery->max_pending_bytes);
 }
 
 /* What the metrics cost, and what they have no room for. */
@@ -267,19 +271,18 @@ add_own(const struct worker *worker, struct buf *text, const struct metrics_left
 {
     const struct seeing *seeing = &worker->seeing;
 
-    add_help(text, "end_questions_failed_total", "counter",
-             "Questions for the ends of the partitions that got no answer.");
-    add_value(text, "end_questions_failed_total", (double)seeing->ends_failed);
-    add_help(text, "names_left_out_total", "counter",
-             "Rules and tags counted under (other), for want of room.");
-    add_value(text, "names_left_out_total", (double)seeing->overflowed);
+    add_one(text, "end_questions_failed_total", "counter",
+            "Questions for the ends of the partitions that got no answer.",
+            (double)seeing->ends_failed);
+    add_one(text, "names_left_out_total", "counter",
+            "Rules and tags counted under (other), for want of room.", (double)seeing->overflowed);
     add_help(text, "series_left_out", "gauge", "Things this answer has no series of, by what.");
     add_labelled(text, "series_left_out", "of", "partitions", (double)left_out->partitions);
     add_labelled(text, "series_left_out", "of", "topics", (double)left_out->topics);
     add_labelled(text, "series_left_out", "of", "tags", (double)left_out->tags);
     add_labelled(text, "series_left_out", "of", "paths", (double)left_out->paths);
-    add_help(text, "answer_seconds", "gauge", "Time that the answer before this one took to make.");
-    add_value(text, "answer_seconds", seeing->answer_seconds);
+    add_one(text, "answer_seconds", "gauge", "Time that the answer before this one took to make.",
+            seeing->answer_seconds);
 }
 
 static void

@@ -16,6 +16,30 @@
 #include "base/xalloc.h"
 
 static void
+a_finding_is_one_line_of_utf8_whatever_it_quotes(void **state)
+{
+    char long_text[10000];
+    struct diag diag;
+
+    (void)state;
+    memset(long_text, 0xc3, sizeof(long_text));
+    for (size_t i = 1; i < sizeof(long_text); i += 2)
+        long_text[i] = (char)0xa9;
+    long_text[sizeof(long_text) - 1] = '\0';
+    diag_init(&diag);
+    diag_error(&diag, (struct place){"a.conf", 7}, "\"%s\" is none",
+               "a\n\x1b[31m\x7f \xc3\xa9 \xff \xc3");
+    diag_warning(&diag, (struct place){"a.conf", 8}, "%s", long_text);
+    assert_string_equal(diag.items[0].text,
+                        "a.conf:7: error: \"a\\x0a\\x1b[31m\\x7f \xc3\xa9 \\xff \\xc3\" is none");
+    assert_int_equal(diag.items[0].message_at + diag.items[0].message_len,
+                     strlen(diag.items[0].text));
+    assert_true(utf8_is_valid(diag.items[1].text, strlen(diag.items[1].text)));
+    assert_false(utf8_has_control(diag.items[0].text));
+    diag_fini(&diag);
+}
+
+static void
 the_first_error_wins_and_callers_add_where(void **state)
 {
     struct err err = {0};
@@ -344,6 +368,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_finding_is_one_line_of_utf8_whatever_it_quotes),
         cmocka_unit_test(the_first_error_wins_and_callers_add_where),
         cmocka_unit_test(a_prefix_never_overflows_a_long_message),
         cmocka_unit_test(a_buffer_stops_at_its_cap_and_says_so),

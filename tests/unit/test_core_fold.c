@@ -95,6 +95,13 @@ end(struct fixture *fixture, struct core_job *job, enum verdict verdict, int sta
     core_tick(fixture->core, fixture->now);
 }
 
+/* The next call, which must have these tags, is taken. */
+static void
+deliver(struct fixture *fixture, enum call_kind kind, const char *wanted)
+{
+    end(fixture, expect_tags(fixture, kind, wanted), VERDICT_DONE, 200, SETTLED_DONE);
+}
+
 /* ---- what goes along ---- */
 
 static void
@@ -114,8 +121,8 @@ what_waits_behind_a_call_goes_along_and_ends_with_it(void **state)
     end(fixture, job, VERDICT_DONE, 200, SETTLED_DONE);
     expect_offset(fixture, 3);
     assert_int_equal(gauges_of(fixture).folded, 2);
-    end(fixture, expect_tags(fixture, CALL_TRACK, "d"), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "e"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_TRACK, "d");
+    deliver(fixture, CALL_IDENTIFY, "e");
     expect_offset(fixture, 5);
     assert_int_equal(gauges_of(fixture).bytes, 0);
 }
@@ -127,8 +134,8 @@ off_nothing_goes_along(void **state)
 
     open_identify(fixture, "a");
     open_identify(fixture, "b");
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a");
+    deliver(fixture, CALL_IDENTIFY, "b");
     assert_int_equal(gauges_of(fixture).folded, 0);
 }
 
@@ -141,9 +148,9 @@ a_rename_is_a_barrier(void **state)
     open_identify(fixture, "b");
     open_call(fixture, call_of("a@example.com", "new@example.com"));
     open_identify(fixture, "c");
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a b"), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, ""), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "c"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a b");
+    deliver(fixture, CALL_IDENTIFY, "");
+    deliver(fixture, CALL_IDENTIFY, "c");
     expect_offset(fixture, 4);
 }
 
@@ -158,7 +165,7 @@ finally_an_identify_and_a_track_are_left(void **state)
     }
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b d f"), VERDICT_DONE, 200, SETTLED_HALFWAY);
     assert_false(core_commit_is_due(fixture->core)); /* they end together */
-    end(fixture, expect_tags(fixture, CALL_TRACK, "a c e"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_TRACK, "a c e");
     expect_offset(fixture, 6);
     assert_int_equal(gauges_of(fixture).folded, 5);
     assert_int_equal(gauges_of(fixture).bytes, 0);
@@ -180,7 +187,7 @@ what_fails_for_now_is_tried_again_with_what_has_come_meanwhile(void **state)
     expect_nothing(fixture);
     pass_to_deadline(fixture);
     core_tick(fixture->core, fixture->now);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a b c"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a b c");
     expect_offset(fixture, 3);
 }
 
@@ -196,10 +203,10 @@ a_fold_that_is_refused_is_split_and_only_the_bad_call_fails(void **state)
     open_identify(fixture, "c");
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a bad c"), VERDICT_PERMANENT, 422,
         SETTLED_SPLIT);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a");
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "bad"), VERDICT_PERMANENT, 422,
         SETTLED_FAILED);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "c"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "c");
     letter = core_letter_next(fixture->core, fixture->now);
     assert_int_equal(core_letter_record(letter)->offset, 1);
     assert_int_equal(core_letter_failures(letter, &failures), 1);
@@ -219,8 +226,8 @@ halfway_through_a_refused_track_all_are_sent_again(void **state)
     open_identify(fixture, "b");
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b"), VERDICT_DONE, 200, SETTLED_HALFWAY);
     end(fixture, expect_tags(fixture, CALL_TRACK, "a"), VERDICT_PERMANENT, 400, SETTLED_SPLIT);
-    end(fixture, expect_tags(fixture, CALL_TRACK, "a"), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_TRACK, "a");
+    deliver(fixture, CALL_IDENTIFY, "b");
     expect_offset(fixture, 2);
 }
 
@@ -261,7 +268,7 @@ an_unknown_contact_is_created_for_all_of_a_fold(void **state)
     end(fixture, expect_tags(fixture, CALL_TRACK, "a b"), VERDICT_UNKNOWN_CONTACT, 404,
         SETTLED_WAITING);
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, ""), VERDICT_DONE, 200, SETTLED_CREATED);
-    end(fixture, expect_tags(fixture, CALL_TRACK, "a b"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_TRACK, "a b");
     expect_offset(fixture, 2);
 }
 
@@ -337,8 +344,8 @@ an_unknown_contact_of_the_track_half_is_not_held_against_the_identify(void **sta
     end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_HALFWAY);
     end(fixture, expect_tags(fixture, CALL_TRACK, "b"), VERDICT_UNKNOWN_CONTACT, 404,
         SETTLED_SPLIT);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a"), VERDICT_DONE, 200, SETTLED_DONE);
-    end(fixture, expect_tags(fixture, CALL_TRACK, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a");
+    deliver(fixture, CALL_TRACK, "b");
     expect_offset(fixture, 2);
 }
 
@@ -358,7 +365,7 @@ what_was_lost_is_not_sent_again(void **state)
     end(fixture, job, VERDICT_TRANSIENT, 500, SETTLED_WAITING);
     pass_to_deadline(fixture);
     core_tick(fixture->core, fixture->now);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "a c"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "a c");
     expect_offset(fixture, 2);
 }
 
@@ -373,7 +380,7 @@ what_is_left_of_a_fold_whose_first_call_was_lost_is_sent(void **state)
     job = expect_tags(fixture, CALL_IDENTIFY, "a b");
     core_release(fixture->core, other);
     end(fixture, job, VERDICT_TRANSIENT, 500, SETTLED_FORGOTTEN);
-    end(fixture, expect_tags(fixture, CALL_IDENTIFY, "b"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_IDENTIFY, "b");
     expect_offset(fixture, 1);
 }
 
@@ -405,7 +412,7 @@ halfway_what_was_lost_is_left_out_of_the_track(void **state)
     job = expect_tags(fixture, CALL_IDENTIFY, "b");
     core_release(fixture->core, other);
     end(fixture, job, VERDICT_DONE, 200, SETTLED_HALFWAY);
-    end(fixture, expect_tags(fixture, CALL_TRACK, "a c"), VERDICT_DONE, 200, SETTLED_DONE);
+    deliver(fixture, CALL_TRACK, "a c");
     expect_offset(fixture, 2);
 }
 

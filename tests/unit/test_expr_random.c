@@ -33,7 +33,8 @@ static const char *const WORDS[] = {"Ada King",
                                     "2024-02-29T12:30:15Z",
                                     "2024-02-29 01:30+02:00"};
 static const char *const PATTERNS[] = {"^a", "b$", "[a-c]+", "^$", "1|A", "[^0-9a]"};
-static const char *const GROUPS[] = {"([a-z]+)", "^(a?)", "-([0-9]+)", "(b|c)$", "x()"};
+static const char *const GROUPS[] = {"([a-z]+)", "^(a?)",   "-([0-9]+)", "(b|c)$", "x()",
+                                     "[(a](b*)", "((a*)b)", "([^]a]+)",  "(a|)c"};
 
 /* An object with every name, so that most paths lead somewhere. */
 static json_t *

@@ -3,6 +3,7 @@
 
 #include "json_unit.h"
 #include "rules/lint.h"
+#include "rules/regex.h"
 #include "rules/value.h"
 #include "ruleset_unit.h"
 
@@ -262,6 +263,45 @@ rules_of_garbage_are_linted_and_nothing_crashes(void **state)
 }
 
 static void
+what_a_group_may_find_is_told_from_its_own_pattern(void **state)
+{
+    static const struct {
+        const char *pattern;
+        enum regex_group group;
+    } cases[] = {
+        {"-(\\d+)$", REGEX_GROUP_FILLED},
+        {"-(\\d*)", REGEX_GROUP_MAY_BE_EMPTY},
+        {"(?:a|b)(c|)", REGEX_GROUP_MAY_BE_EMPTY},
+        {"(?:a*)(b)", REGEX_GROUP_FILLED},
+        {"((a*)b)", REGEX_GROUP_FILLED},
+        {"((a*)b*)", REGEX_GROUP_MAY_BE_EMPTY},
+        {"\\((a)", REGEX_GROUP_FILLED},
+        {"[(](a*)[)]", REGEX_GROUP_MAY_BE_EMPTY},
+        {"([^)]+)", REGEX_GROUP_FILLED},
+        {"([]a]*)", REGEX_GROUP_MAY_BE_EMPTY},
+        {"[[:alpha:]](a)", REGEX_GROUP_UNKNOWN},
+        {"(?i)(a)", REGEX_GROUP_UNKNOWN},
+        {"(?=a)(a*)", REGEX_GROUP_UNKNOWN},
+        {"\\Q(\\E(a)", REGEX_GROUP_UNKNOWN},
+        {"(?<n>a)(b)", REGEX_GROUP_UNKNOWN},
+        {"(a\\2)(b)", REGEX_GROUP_UNKNOWN},
+        {"(\\))", REGEX_GROUP_FILLED},
+        {"a", REGEX_GROUP_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        struct regex *regex = regex_new(cases[i].pattern, strlen(cases[i].pattern), &err);
+
+        if (!regex || regex_first_group(regex) != cases[i].group)
+            fail_msg("%s: %s %d", cases[i].pattern, err.msg,
+                     regex ? (int)regex_first_group(regex) : -1);
+        regex_free(regex);
+    }
+}
+
+static void
 each_lint_has_a_name_and_a_text(void **state)
 {
     (void)state;
@@ -277,6 +317,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_group_may_find_is_told_from_its_own_pattern),
         cmocka_unit_test(each_lint_has_a_name_and_a_text),
         cmocka_unit_test(what_is_told_of_random_rules_holds),
         cmocka_unit_test(rules_of_garbage_are_linted_and_nothing_crashes),

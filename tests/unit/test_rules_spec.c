@@ -634,6 +634,48 @@ the_root_leaves_payload_and_metadata_as_they_are(void **state)
 }
 
 static void
+a_new_email_is_checked_when_it_is_there(void **state)
+{
+    struct spec_rule rule = {IDENTIFY(.new_email = T("${new}"), .first_name = T("A"))};
+
+    (void)state;
+    bench_expect_rule(rule, "{" WHO "}", "identify {" WHO ",\"firstName\":\"A\"}");
+    bench_expect_rule(rule, "{" WHO ",\"new\":\"\"}", "identify {" WHO ",\"firstName\":\"A\"}");
+    bench_expect_rule(rule, "{" WHO ",\"new\":\"b@example.com\"}",
+                      "identify {" WHO ",\"newEmail\":\"b@example.com\",\"firstName\":\"A\"}");
+    bench_expect_rule(rule, "{" WHO ",\"new\":\"b c@example.com\"}",
+                      "not_rendered: rule \"r\": identify.newEmail: is no e-mail address: it holds "
+                      "white space");
+    bench_expect_rule(rule, "{" WHO ",\"new\":\"b\"}",
+                      "not_rendered: rule \"r\": identify.newEmail: is no e-mail address: it needs "
+                      "exactly one @");
+    bench_expect_rule(rule, "{" WHO ",\"new\":[\"b@example.com\"]}",
+                      "not_rendered: rule \"r\": identify.newEmail: is an array or an object where "
+                      "text must be");
+}
+
+static void
+a_stop_acts_after_the_last_element(void **state)
+{
+    struct spec_rule rules[] = {
+        {.name = T("first"),
+         .topics = TOPIC,
+         .for_each = T("list"),
+         .when = T("item"),
+         .stop = true,
+         TRACK(.add_tags = TEXTS(T("${item}")))},
+        {.name = T("second"), .topics = TOPIC, TRACK(.add_tags = TEXTS(T("second")))}};
+    struct spec_ruleset spec = {.email = T("${email}"), .rules = rules, .rule_count = 2};
+
+    (void)state;
+    bench_expect(&spec, "{" WHO ",\"list\":[\"a\",null,\"b\"]}",
+                 "track {" WHO ",\"addTags\":[\"a\"]} track {" WHO ",\"addTags\":[\"b\"]}");
+    bench_expect(&spec, "{" WHO ",\"list\":[null,\"\"]}",
+                 "track {" WHO ",\"addTags\":[\"second\"]}");
+    bench_expect(&spec, "{" WHO ",\"list\":[]}", "track {" WHO ",\"addTags\":[\"second\"]}");
+}
+
+static void
 default_of_null_makes_an_empty_text_null(void **state)
 {
     static const struct lab_case cases[] = {
@@ -675,6 +717,8 @@ main(void)
         cmocka_unit_test(an_empty_array_is_no_text_and_no_tag),
         cmocka_unit_test(a_rule_that_is_not_enabled_is_checked),
         cmocka_unit_test(the_root_leaves_payload_and_metadata_as_they_are),
+        cmocka_unit_test(a_new_email_is_checked_when_it_is_there),
+        cmocka_unit_test(a_stop_acts_after_the_last_element),
         cmocka_unit_test(default_of_null_makes_an_empty_text_null),
     };
 

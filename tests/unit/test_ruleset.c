@@ -835,6 +835,54 @@ topics_without_end_do_not_fill_the_memory(void **state)
     bench_close(&bench);
 }
 
+/* How often rules were tried, and how many of them. */
+static uint64_t
+count_tries(const struct ruleset *rules, size_t *ret_rules)
+{
+    uint64_t tries = 0;
+
+    *ret_rules = 0;
+    for (size_t i = 0; i < ruleset_rule_count(rules); i++) {
+        const struct sentinel *sentinel = ruleset_rule_sentinel(rules, i);
+        uint64_t own =
+            sentinel->matched + sentinel->not_matched + sentinel->failed + sentinel->too_old;
+
+        tries += own;
+        *ret_rules += own > 0;
+    }
+    return tries;
+}
+
+static void
+an_event_meets_only_the_rules_of_its_topic_however_many_others_there_are(void **state)
+{
+    enum { MANY = 500, MANY_TOPICS = 50, EVENTS = 7 };
+    static char names[MANY][16], topic_names[MANY_TOPICS][16];
+    static struct spec_text topics[MANY];
+    static struct spec_rule many[MANY];
+    struct spec_ruleset spec = {.email = T("${email}"), .rules = many, .rule_count = MANY};
+    struct bench bench;
+    size_t tried;
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "rule %zu", i);
+        snprintf(topic_names[i % MANY_TOPICS], sizeof(topic_names[0]), "topic.%zu",
+                 i % MANY_TOPICS);
+        topics[i] = (struct spec_text){topic_names[i % MANY_TOPICS], AT(1), 1};
+        many[i] = RULE(.name = {names[i], AT(1), 1}, .topics = {true, AT(1), &topics[i], 1},
+                       .when = T("a == 1"), IDENTIFY(.first_name = T("x")));
+    }
+    bench_open(&bench, &spec);
+    for (int i = 0; i < EVENTS; i++)
+        bench_map(&bench, "topic.7", i % 2 ? "{\"a\":1," WHO "}" : "{}");
+    assert_int_equal(count_tries(bench.rules, &tried), EVENTS * MANY / MANY_TOPICS);
+    assert_int_equal(tried, MANY / MANY_TOPICS);
+    bench_map(&bench, "topic.none", "{}");
+    assert_int_equal(count_tries(bench.rules, &tried), EVENTS * MANY / MANY_TOPICS);
+    bench_close(&bench);
+}
+
 static void
 the_hash_of_the_rules_is_that_of_their_texts(void **state)
 {
@@ -861,6 +909,11 @@ the_hash_of_the_rules_is_that_of_their_texts(void **state)
     entries[0].value.text = "c";
     assert_true(spec_hash(&spec) != hash);
     entries[0].value.text = "b";
+    spec.without_email = WITHOUT_EMAIL_DEAD_LETTER; /* the default */
+    assert_true(spec_hash(&spec) == hash);
+    spec.without_email = WITHOUT_EMAIL_SKIP;
+    assert_true(spec_hash(&spec) != hash);
+    spec.without_email = WITHOUT_EMAIL_INHERIT;
     two[1].stop = true;
     assert_true(spec_hash(&spec) != hash);
 }
@@ -900,6 +953,7 @@ main(void)
         cmocka_unit_test(a_rule_that_is_too_late_neither_stops_nor_fails_nor_matches),
         cmocka_unit_test(many_rules_load_and_an_event_meets_those_of_its_topic),
         cmocka_unit_test(topics_without_end_do_not_fill_the_memory),
+        cmocka_unit_test(an_event_meets_only_the_rules_of_its_topic_however_many_others_there_are),
         cmocka_unit_test(the_hash_of_the_rules_is_that_of_their_texts),
     };
 

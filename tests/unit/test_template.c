@@ -104,6 +104,8 @@ what_is_wrong_is_told_with_its_column(void **state)
         {"äöü ${x | lowr}", "column 11, at \"lowr\": there is no filter", NULL},
         {"${a} ${b c}", "column 10, at \"c\"", NULL},
         {"\xff", "is not valid UTF-8", NULL},
+        {"a ${env:KEY}", "column 3: ${env:...} and ${file:...} are filled in only in the sections",
+         NULL},
     };
 
     (void)state;

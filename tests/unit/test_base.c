@@ -29,7 +29,7 @@ a_finding_is_one_line_of_utf8_whatever_it_quotes(void **state)
     diag_init(&diag);
     diag_error(&diag, (struct place){"a.conf", 7}, "\"%s\" is none",
                "a\n\x1b[31m\x7f \xc3\xa9 \xff \xc3");
-    diag_warning(&diag, (struct place){"a.conf", 8}, "%s", long_text);
+    diag_notice(&diag, (struct place){"a.conf", 8}, "%s", long_text);
     assert_string_equal(diag.items[0].text,
                         "a.conf:7: error: \"a\\x0a\\x1b[31m\\x7f \xc3\xa9 \\xff \\xc3\" is none");
     assert_int_equal(diag.items[0].message_at + diag.items[0].message_len,

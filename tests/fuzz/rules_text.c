@@ -163,7 +163,6 @@ rules_text_read(struct rules_text *text, struct fuzz_text input)
     text->spec.tables = text->tables;
     text->spec.table_count = 1;
     text->spec.rules = text->rules;
-    text->spec.rules_at = (struct place){"f.conf", 1};
     text->spec.accounts = accounts;
     text->spec.account_count = ARRAY_LEN(accounts);
     text->event.topic = "t";

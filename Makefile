@@ -66,7 +66,7 @@ $(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What a unit test needs beside the pure folders and the configuration.
-$(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
+$(BUILD)/unit/test_http: $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
 $(BUILD)/unit/test_http: LIBS += libcurl
 $(BUILD)/unit/test_kafka: $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge))
 $(BUILD)/unit/test_kafka: LIBS += rdkafka
@@ -93,7 +93,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(call folder,config)
 $(SIMULATE): $(BUILD)/tests/simulate/simulate.o $(BASE) $(call folder,sendx) $(call folder,delivery)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson) -lm
 
-$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD)/src/edge/http.o
+$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
 

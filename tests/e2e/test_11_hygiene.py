@@ -1,7 +1,11 @@
 """What must not be seen: keys and whole e-mail addresses in logs, argument lists and printed settings."""
 
+import json
+import signal
+
 from harness import wait_until
 from sandbox import API_KEY
+from tls import Nginx
 from worker import run_command
 
 SECRET = "hunter-2-secret-4711"
@@ -32,11 +36,49 @@ def test_no_key_and_no_whole_address_in_log_or_argument_list(scene):
         for email in [*expected, "user2@example.com extra"]:
             assert email not in text, f"{email} stands in {where}: {line_with(text, email)}"
             assert email.replace("@", "%40") not in text, f"{email}, encoded, stands in {where}"
+    assert worker.lines("http.log"), "libcurl's texts are expected in it"
     assert "@example.com" in log, "masked addresses are expected to help, not to be absent"
 
 
 def line_with(text, part):
     return next(line for line in text.splitlines() if part in line)
+
+
+def test_what_libcurl_says_shows_no_key_and_no_address_over_http_2_either(scene, authority):
+    """There libcurl tells each header, the key's and the path with the address among them, as a text of its own.
+    The level comes and goes by reloads."""
+    scene.create_topics(events=1)
+    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
+    settings = {"base_url": scene.sandbox.base_url(address=nginx.address, scheme="https"),
+                "account": {"ca_file": str(authority.ca_file)},
+                "rules": f'email = "${{email}}"; rules: ( {{ name = "one"; topics = [ "{scene.topic()}" ];'
+                         ' track: { addTags = [ "${id}" ]; }; } );'}
+    worker = scene.start_worker(**settings)
+
+    def call(first):
+        scene.produce([(0, b"k", json.dumps({"email": f"user{n}@example.com", "id": f"e{n}"}).encode())
+                       for n in range(first, first + 20)])
+        scene.wait_until_finished(worker)
+
+    def reload(level, generation):
+        worker.config_path.write_text(scene.config(log={"level": level}, **settings))
+        worker.send(signal.SIGHUP)
+        worker.wait_for("config.reloaded", generation=generation)
+    call(0)
+    assert not worker.lines("http.log")
+    reload("debug", 2)
+    call(20)
+    assert worker.lines("http.log", account="main")
+    reload("info", 3)
+    before = len(worker.lines("http.log"))
+    call(40)
+    assert len(worker.lines("http.log")) == before
+    worker.stop()
+    assert set(nginx.protocols()) == {"HTTP/2.0"}
+    log = worker.log_text()
+    assert API_KEY not in log
+    for n in range(60):
+        assert f"user{n}@" not in log and f"user{n}%40" not in log, line_with(log, f"user{n}")
 
 
 def test_printed_settings_mask_secrets(scene):

@@ -38,7 +38,7 @@ SIMULATE := $(BUILD)/simulate
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        lint docs docs-metrics screenshots bench bench-quick bench-parts demo-asan demo-valgrind clean
+        lint docs docs-metrics screenshots bench bench-quick bench-parts bench-seeing demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -119,6 +119,11 @@ bench-parts: ## what one event costs, by part: needs perf
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@build/venv/bin/python tests/bench/parts.py
+
+bench-seeing: ## what metrics, sentinel and admin endpoint cost of an event: needs valgrind
+	@./deps bench
+	@$(MAKE) --no-print-directory all
+	@build/venv/bin/python tests/bench/seeing.py
 
 # ---- demo: the sandbox plays broker and API, the worker is the real one ----
 

@@ -3,6 +3,7 @@
 import collections
 import json
 import re
+import shutil
 import subprocess
 import urllib.parse
 import urllib.request
@@ -12,6 +13,7 @@ from worker import ANY_PORT
 
 RULES = ROOT / "deploy/prometheus/sendx-worker.rules.yml"
 DASHBOARD = ROOT / "deploy/grafana/sendx-worker.json"
+EXAMPLE = "https://example.com/sendx-worker/"  # what a user replaces by an address of their own
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 
 
@@ -20,6 +22,10 @@ def promtool(*arguments, stdin=None):
                           timeout=HANG_GUARD_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def runbook_links(path):
+    return re.findall(r"runbook_url: (\S+)$", path.read_text(), re.MULTILINE)
 
 
 def anchors():
@@ -34,9 +40,11 @@ def test_rules_are_right_and_come_when_they_should():
 
 
 def test_each_alert_and_each_reason_has_its_place_in_the_runbook():
-    links = re.findall(r"runbook_url: docs/runbook\.md#(\S+)", RULES.read_text())
+    links = runbook_links(RULES)
     assert len(links) == len(re.findall(r"- alert:", RULES.read_text()))
-    assert set(links) <= anchors(), set(links) - anchors()
+    assert {link.partition("#")[0] for link in links} == {EXAMPLE + "docs/runbook.md"}
+    named = {link.partition("#")[2] for link in links}
+    assert named <= anchors(), named - anchors()
     reasons = set()
     for header, name in (("src/delivery/gate.h", "GATE_REASON_TABLE"), ("src/delivery/core.h", "LETTER_HOLD_TABLE")):
         table = (ROOT / header).read_text().split(f"#define {name}(X)")[1].split("\n\n")[0]
@@ -44,6 +52,17 @@ def test_each_alert_and_each_reason_has_its_place_in_the_runbook():
     reasons |= set(re.findall(r'\{"(\w+)", "', (ROOT / "src/worker/status.c").read_text()))
     assert {"outage", "dead_letter_budget", "out_of_range", "event_held", "pending_full", "gap", "stalled"} <= reasons
     assert reasons <= anchors(), reasons - anchors()
+
+
+def test_the_command_in_the_rules_file_puts_ones_own_address_into_every_link(tmp_path):
+    (command,) = re.findall(r"^#   (sed .*)$", RULES.read_text(), re.MULTILINE)
+    shutil.copy(RULES, tmp_path)
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True, timeout=HANG_GUARD_S)
+    copy = tmp_path / RULES.name
+    promtool("check", "rules", copy)
+    assert [link.replace("https://wiki.your.company/sendx-worker/", EXAMPLE) for link in runbook_links(copy)] == \
+        runbook_links(RULES)
+    assert not any(link.startswith(EXAMPLE) for link in runbook_links(copy))
 
 
 def test_rules_and_dashboard_name_metrics_that_there_are():

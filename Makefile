@@ -103,27 +103,30 @@ $(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
 
 BENCH := $(BUILD)/bench/http_ceiling $(BUILD)/bench/hand_loop
 
+# What goes on for long ends with make, however make ends.
+TIED := setpriv --pdeathsig TERM
+
 bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b (two hours)
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers || true
-	@build/venv/bin/python tests/bench/bench.py
+	@$(TIED) build/venv/bin/python tests/bench/bench.py
 
 bench-quick: ## the first scenario of it in two minutes: the worker, Bento and the ceiling
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers bento || true
-	@build/venv/bin/python tests/bench/quick.py
+	@$(TIED) build/venv/bin/python tests/bench/quick.py
 
 bench-parts: ## what one event costs, by part: needs perf
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
-	@build/venv/bin/python tests/bench/parts.py
+	@$(TIED) build/venv/bin/python tests/bench/parts.py
 
 bench-seeing: ## what metrics, sentinel and admin endpoint cost of an event: needs valgrind
 	@./deps bench
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python tests/bench/seeing.py
+	@$(TIED) build/venv/bin/python tests/bench/seeing.py
 
 # ---- demo: the sandbox plays broker and API, the worker is the real one ----
 
@@ -162,17 +165,17 @@ test: ## everything, real Kafka included; installs what is missing
 chaos-quick: ## crashes, restarts and outages against a three-node Kafka, in three minutes; part of test
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python tests/chaos/play.py
+	@$(TIED) build/venv/bin/python tests/chaos/play.py
 
 chaos: ## the same at length; part of acceptance; keeps its table in docs/reliability.md
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
+	@$(TIED) build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
 
 acceptance: ## the long forms of the failure tests, about half an hour; keeps results in docs/acceptance
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
+	@$(TIED) build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
 	@$(MAKE) --no-print-directory chaos
 
 check: all $(UNIT) $(SIMULATE) ## everything quick: layers, banned functions, examples, unit, golden, simulation, format

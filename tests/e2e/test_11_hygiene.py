@@ -5,7 +5,7 @@ import signal
 
 from harness import wait_until
 from sandbox import API_KEY
-from tls import Nginx
+from tls import TlsProxy
 from worker import run_command
 
 SECRET = "hunter-2-secret-4711"
@@ -48,7 +48,7 @@ def test_what_libcurl_says_shows_no_key_and_no_address_over_http_2_either(scene,
     """There libcurl tells each header, the key's and the path with the address among them, as a text of its own.
     The level comes and goes by reloads."""
     scene.create_topics(events=1)
-    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
+    nginx = TlsProxy(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
     settings = {"base_url": scene.sandbox.base_url(address=nginx.address, scheme="https"),
                 "account": {"ca_file": str(authority.ca_file)},
                 "rules": f'email = "${{email}}"; rules: ( {{ name = "one"; topics = [ "{scene.topic()}" ];'

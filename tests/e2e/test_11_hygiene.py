@@ -6,7 +6,7 @@ import signal
 from harness import wait_until
 from sandbox import API_KEY
 from tls import TlsProxy
-from worker import run_command
+from worker import ANY_PORT, run_command
 
 SECRET = "hunter-2-secret-4711"
 
@@ -79,6 +79,48 @@ def test_what_libcurl_says_shows_no_key_and_no_address_over_http_2_either(scene,
     assert API_KEY not in log
     for n in range(60):
         assert f"user{n}@" not in log and f"user{n}%40" not in log, line_with(log, f"user{n}")
+
+
+ODD = "carol.odd@example.com"
+ODD_RULES = """
+email = "${{email}}";
+rules: (
+  {{ name = "one"; topics = [ "{topic}" ]; when = "kind != 'bad'";
+    identify: {{ firstName = "${{id}}"; tags = [ "tag {odd}", "${{email}}", "${{email | upper}}" ];
+                customFields = ( ("Field {odd}", "${{email}}") ); }}; }},
+  {{ name = "two"; topics = [ "{topic}" ]; when = "kind == '{odd}'";
+    track: {{ addTags = [ "${{['{odd}']}}", "${{user['{odd}'] ?? @headers['{odd}']}}" ]; }}; }},
+  {{ name = "broken"; topics = [ "{topic}" ]; when = "kind == 'bad'"; email = "no address: ${{email}}"; identify: {{ }}; }}
+);
+"""
+
+
+def test_no_address_comes_out_whatever_it_hides_in(scene):
+    """In the name of a field, of a tag, of a header, in the configuration (names of rules and accounts with one are refused), in a key, a trace, a reply, a
+    path that is asked for, a bearer token: every answer, the log, and what the commands print."""
+    scene.create_topics(events=1)
+    headers = [("traceparent", f"00-{ODD}".encode()), ("x-user", ODD.encode()), (ODD, ODD.encode())]
+    records = [(0, ODD.encode(), json.dumps({"email": ODD, "id": f"e{n}", "kind": kind, ODD: ODD}).encode(), None, headers)
+               for n, kind in enumerate(["plain", ODD, "bad", "plain"])]
+    scene.kafka.produce(scene.topic(), records + [(0, ODD.encode(), f'{{"email": "{ODD}", nonsense {ODD}'.encode())])
+    scene.sandbox.fault(email=ODD, status=422, count=1, body=json.dumps({"message": f"{ODD} and {ODD.replace('@', '%40')}"}))
+    scene.sandbox.fault(email=ODD, status=500, count=3, body=json.dumps({"message": ODD}))
+    worker = scene.start_worker(rules=ODD_RULES.format(odd=ODD, topic=scene.topic()), admin=ANY_PORT, log={"level": "debug"})
+    scene.wait_until_finished(worker)
+    url = f"http://{worker.admin.address}"
+    seen = {path: "\n".join([str(headers), body]) for path in (
+        "/metrics", "/status.json", "/livez", "/readyz", "/", f"/{ODD}", f"/metrics?email={ODD}")
+        for _, headers, body in [worker.admin.get(path, token=ODD)]}
+    for name, arguments in {"top": ("top", "--once", "--url", url), "probe": ("probe", "--url", url)}.items():
+        done = run_command(*arguments)
+        seen[name] = done.stdout + done.stderr
+    worker.stop()
+    seen["the log"] = worker.log_text() + worker.out_path.read_text()
+    assert "dead_lettered=3" in seen["the log"], "a part of it did not happen"
+    found = {where: line_with(text.lower(), shape) for where, text in seen.items()
+             for shape in (ODD, ODD.replace("@", "%40")) if shape in text.lower()}
+    assert not found, found
+    assert "c***@example.com" in seen["/status.json"] and "c***@example.com" in seen["/metrics"]
 
 
 def test_printed_settings_mask_secrets(scene):

@@ -4,12 +4,13 @@ import collections
 import json
 import re
 import shutil
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
 
-from harness import HANG_GUARD_S, ROOT, Process, free_port, wait_until
-from worker import ANY_PORT
+from harness import BUILD, HANG_GUARD_S, ROOT, WRAP, Process, free_port, tail, wait_until
+from worker import ANY_PORT, WORKER, run_command
 
 RULES = ROOT / "deploy/prometheus/sendx-worker.rules.yml"
 DASHBOARD = ROOT / "deploy/grafana/sendx-worker.json"
@@ -74,11 +75,11 @@ def test_rules_and_dashboard_name_metrics_that_there_are():
 
 
 class Prometheus:
-    def __init__(self, worker, folder):
+    def __init__(self, address, folder):
         self.address = f"127.0.0.1:{free_port()}"
         (folder / "prometheus.yml").write_text(json.dumps({
             "global": {"scrape_interval": "200ms", "evaluation_interval": "1s"}, "rule_files": [str(RULES)],
-            "scrape_configs": [{"job_name": "sendx-worker", "static_configs": [{"targets": [worker.admin.address]}]}]}))
+            "scrape_configs": [{"job_name": "sendx-worker", "static_configs": [{"targets": [address]}]}]}))
         self.process = Process("prometheus", ["prometheus", f"--config.file={folder}/prometheus.yml",
                                               f"--storage.tsdb.path={folder}/data",
                                               f"--web.listen-address={self.address}"], folder)
@@ -103,11 +104,49 @@ class Prometheus:
         return found
 
 
+def check_sums(prometheus, partitions):
+    """What was consumed is pending or has ended: at every scrape, of the worker and of each partition."""
+    total, pending, ended = map(prometheus.scrapes, (
+        "sendx_worker_events_consumed_total", "sendx_worker_events_pending", "sendx_worker_events_total"))
+    times = total.keys() & pending.keys() & ended.keys()
+    assert len(times) > 10
+    assert not [time for time in times if total[time] != pending[time] + ended[time]]
+    accounted = prometheus.query("max_over_time(sendx_worker:partition_events_unaccounted[1h])")
+    assert len(accounted) == partitions and all(set(values.values()) == {0} for _, values in accounted), accounted
+
+
+def test_a_real_prometheus_scrapes_the_running_demo(tmp_path):
+    """make demo-live says where its page is; what asks there gets answers whose sums agree."""
+    demo = Process("demo", [*WRAP, BUILD / "sendx-sandbox", "demo", "--live", "--worker", WORKER, "--log", "worker.log",
+                            "--conf", ROOT / "conf/demo.conf"], tmp_path)
+
+    def page():
+        demo.check_running()
+        return re.search(r"^  http://(\S+)/ in a browser$", demo.out_path.read_text(), re.MULTILINE)
+    address = wait_until("the demo to say where its page is", page, show=lambda: tail(demo.out_path))[1]
+    try:
+        prometheus = Prometheus(address, tmp_path)
+        wait_until("two dozen scrapes", lambda: len(prometheus.scrapes("sendx_worker_events_pending")) >= 24)
+        check_sums(prometheus, partitions=12)  # those of the redrive topic, too
+        before = sum(prometheus.scrapes("sendx_worker_events_consumed_total").values())
+        assert before > 24 * 2000, "it goes on with events"
+        url = f"http://{address}"
+        assert f"top --url {url}\n" in demo.out_path.read_text()
+        assert run_command("probe", "--url", url).returncode == 0
+        assert "registration" in run_command("top", "--once", "--url", url).stdout
+        demo.send(signal.SIGINT)
+        assert demo.wait() == 0, tail(demo.out_path)
+    finally:
+        for process in reversed(Process.started):
+            process.end(patience=3)
+        Process.started.clear()
+
+
 def test_a_real_prometheus_sees_a_worker_whose_sums_agree_at_every_scrape(scene):
     """Everything at once: ends of all kinds, calls that fail and wait, a second process that takes partitions over."""
     scene.create_topics(events=4)
     worker = scene.start_worker(admin=ANY_PORT)
-    prometheus = Prometheus(worker, scene.folder)
+    prometheus = Prometheus(worker.admin.address, scene.folder)
     wait_until("a scrape", lambda: prometheus.query("sendx_worker_events_consumed_total"))
     fault = scene.sandbox.fault(share=0.1, status=500, seed=1)
     scene.sandbox.fault(email="user7@example.com", status=422)
@@ -124,12 +163,6 @@ def test_a_real_prometheus_sees_a_worker_whose_sums_agree_at_every_scrape(scene)
     wait_until("all partitions to be back", lambda: worker.admin.metrics().value("sendx_worker_partitions_owned") == 4)
     promtool("check", "metrics", stdin=worker.admin.get("/metrics")[2])
 
-    total, pending, ended = map(prometheus.scrapes, (
-        "sendx_worker_events_consumed_total", "sendx_worker_events_pending", "sendx_worker_events_total"))
-    times = total.keys() & pending.keys() & ended.keys()
-    assert len(times) > 10
-    assert not [time for time in times if total[time] != pending[time] + ended[time]]
-    accounted = prometheus.query("max_over_time(sendx_worker:partition_events_unaccounted[1h])")
-    assert len(accounted) == 4 and all(set(values.values()) == {0} for _, values in accounted), accounted
+    check_sums(prometheus, partitions=4)
     assert not prometheus.query('ALERTS{alertname="SendxWorkerUnaccounted"}')
     worker.stop()

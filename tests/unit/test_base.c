@@ -300,6 +300,25 @@ logged(enum log_format format, char *line, size_t size)
     caught_log(&catch, line, size);
 }
 
+static void
+an_address_is_found_in_a_name(void **state)
+{
+    static const char *const with[] = {"ada@example.com", "to ada@b", "mailto:ada@example.com!",
+                                       "@ a@b", "a@b@c"};
+    static const char *const without[] = {
+        "", "@", "@home", "at @ work", "ada@", "<@example.com", "plan changed"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(with); i++) {
+        if (!mask_finds_email(with[i]))
+            fail_msg("no address in \"%s\"", with[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+        if (mask_finds_email(without[i]))
+            fail_msg("an address in \"%s\"", without[i]);
+    }
+}
+
 /* A library's text, a name from outside: a collector refuses a line that is no UTF-8. */
 static void
 a_log_line_is_utf8_whatever_a_field_holds(void **state)
@@ -371,6 +390,7 @@ main(void)
         cmocka_unit_test(case_is_mapped_one_to_one_without_a_locale),
         cmocka_unit_test(addresses_are_masked_wherever_they_stand),
         cmocka_unit_test(a_log_line_is_logfmt_or_json_with_addresses_masked),
+        cmocka_unit_test(an_address_is_found_in_a_name),
         cmocka_unit_test(a_log_line_is_utf8_whatever_a_field_holds),
         cmocka_unit_test(a_repeated_line_passes_once_an_interval_with_a_count),
     };

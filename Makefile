@@ -50,7 +50,8 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test acceptance chaos chaos-quick demo demo-live simulate unit golden layers banned format format-check \
-        fuzz-quick fuzz-entries lint docs docs-metrics screenshots bench bench-quick bench-parts bench-rules demo-asan demo-valgrind clean
+        fuzz-quick fuzz-entries lint docs docs-metrics screenshots bench bench-quick bench-parts bench-rules bench-seeing \
+        demo-asan demo-valgrind clean
 .SECONDARY:
 
 all: $(BUILD)/sendx-worker $(BUILD)/sendx-sandbox ## build both programs (the default)
@@ -81,7 +82,7 @@ $(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What a unit test needs beside the pure folders and the configuration.
-$(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
+$(BUILD)/unit/test_http: $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
 $(BUILD)/unit/test_http: LIBS += libcurl
 KAFKA    := $(addprefix $(BUILD)/unit/,test_kafka test_kafka_group test_kafka_commit)
 $(KAFKA): $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge)) $(BUILD)/tests/unit/kafka_unit.o
@@ -119,7 +120,7 @@ $(BUILD)/fuzz/words: $(BUILD)/tests/fuzz/words.o $(PURE) $(call folder,config)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
 
-$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(BUILD)/src/edge/http.o
+$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
 
@@ -133,17 +134,20 @@ $(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
 
 BENCH := $(BUILD)/bench/http_ceiling $(BUILD)/bench/hand_loop
 
+# What goes on for long ends with make, however make ends.
+TIED := setpriv --pdeathsig TERM
+
 bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b (two hours)
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers || true
-	@build/venv/bin/python tests/bench/bench.py
+	@$(TIED) build/venv/bin/python tests/bench/bench.py
 
 bench-quick: ## the first scenario of it in two minutes: the worker, Bento and the ceiling
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers bento || true
-	@build/venv/bin/python tests/bench/quick.py
+	@$(TIED) build/venv/bin/python tests/bench/quick.py
 
 bench-rules: ## what rules cost: an event by ten of them, by part; loading 500; REPEATS=n
 	@./deps demo
@@ -153,7 +157,12 @@ bench-rules: ## what rules cost: an event by ten of them, by part; loading 500; 
 bench-parts: ## what one event costs, by part: needs perf
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
-	@build/venv/bin/python tests/bench/parts.py
+	@$(TIED) build/venv/bin/python tests/bench/parts.py
+
+bench-seeing: ## what metrics, sentinel and admin endpoint cost of an event: needs valgrind
+	@./deps bench
+	@$(MAKE) --no-print-directory all
+	@$(TIED) build/venv/bin/python tests/bench/seeing.py
 
 # ---- demo: the sandbox plays broker and API, the worker is the real one ----
 
@@ -192,17 +201,17 @@ test: ## everything, real Kafka included; installs what is missing
 chaos-quick: ## crashes, restarts and outages against a three-node Kafka, in three minutes; part of test
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python tests/chaos/play.py
+	@$(TIED) build/venv/bin/python tests/chaos/play.py
 
 chaos: ## the same at length; part of acceptance; keeps its table in docs/reliability.md
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
+	@$(TIED) build/venv/bin/python tests/chaos/play.py --long --keep docs/reliability.md
 
 acceptance: ## the long forms of the failure tests, about half an hour; keeps results in docs/acceptance
 	@./deps test
 	@$(MAKE) --no-print-directory all
-	@build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
+	@$(TIED) build/venv/bin/python -m pytest tests/acceptance -c tests/acceptance/pytest.ini --keep docs/acceptance
 	@$(MAKE) --no-print-directory chaos
 
 check: all $(UNIT) $(SIMULATE) $(FUZZ) ## everything quick: layers, banned functions, examples, unit, golden, fuzz seeds, simulation, format

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mask.h"
+#include "base/utf8.h"
 
 enum {
     LOG_LINE_MAX = 64 * 1024,
@@ -68,6 +69,24 @@ add_value(struct buf *line, const char *text, size_t len)
         buf_add_json(line, text, len);
 }
 
+/* Text of a library or from outside, which may be anything, and may have been cut in a character.
+ */
+static void
+add_text(struct buf *line, const char *text, size_t len)
+{
+    struct buf plain;
+
+    if (utf8_is_valid(text, len)) {
+        add_value(line, text, len);
+        return;
+    }
+    buf_init(&plain, LOG_TEXT_MAX);
+    for (size_t i = 0; i < len; i++)
+        buf_add_char(&plain, (unsigned char)text[i] < 0x80 ? text[i] : '?');
+    add_value(line, buf_text(&plain), plain.len);
+    buf_fini(&plain);
+}
+
 static void
 add_key(struct buf *line, const char *key)
 {
@@ -96,12 +115,12 @@ add_field(struct buf *line, const struct log_field *field)
         return;
     add_key(line, field->key);
     if (field->type == LOG_FIELD_TEXT) {
-        add_value(line, field->text, strnlen(field->text, LOG_TEXT_MAX));
+        add_text(line, field->text, strnlen(field->text, LOG_TEXT_MAX));
         return;
     }
     buf_init(&masked, LOG_TEXT_MAX);
     mask_add_email(&masked, field->text);
-    add_value(line, buf_text(&masked), masked.len);
+    add_text(line, buf_text(&masked), masked.len);
     buf_fini(&masked);
 }
 

@@ -1,6 +1,5 @@
 #include "base/mask.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -90,4 +89,14 @@ mask_secret(struct buf *buf, const char *secret)
     buf_reset(buf);
     buf_add(buf, buf_text(&copy), copy.len);
     buf_fini(&copy);
+}
+
+bool
+mask_finds_email(const char *text)
+{
+    for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
+        if (at > text && is_address_char(at[-1]) && is_address_char(at[1]))
+            return true;
+    }
+    return false;
 }

@@ -4,6 +4,7 @@
 #ifndef BASE_MASK_H
 #define BASE_MASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -16,5 +17,9 @@ void mask_secret(struct buf *buf, const char *secret);
 
 /* Adds free text (a reply's excerpt, a library's message) with every address in it masked. */
 void mask_add_text(struct buf *buf, const char *text, size_t len);
+
+/* Whether TEXT holds what looks like an address: for names that stand in logs and metrics as they
+ * are, and so may hold none. */
+bool mask_finds_email(const char *text);
 
 #endif

@@ -64,6 +64,8 @@ find_worker(struct asking *asking, const char *command, const char *file, const 
     len = strlen(url);
     while (len && url[len - 1] == '/')
         len--;
+    if (!len || url[len - 1] == ':')
+        return cmd_usage(command, "--url names no host: \"%s\"", url);
     asking->url = xasprintf("%.*s", (int)len, url);
     asking->token = xstrdup(token ? token : "");
     return CMD_OK;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mask.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "config/address.h"
@@ -96,6 +97,9 @@ check_name(const struct source_node *group, const struct config *config, size_t 
         source_error(loader->diag, source_find(group, "name"), "holds a control character");
         return;
     }
+    if (mask_finds_email(name))
+        source_error(loader->diag, source_find(group, "name"),
+                     "holds an e-mail address, and would stand in logs and metrics");
     for (size_t i = 0; i < index; i++) {
         if (*name && strcmp(config->accounts[i].name, name) == 0) {
             source_error(loader->diag, source_find(group, "name"),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mask.h"
 #include "base/nearest.h"
 #include "base/xalloc.h"
 #include "config/expand.h"
@@ -169,6 +170,9 @@ kafka_section_read(const struct source_node *group, struct kafka_config *kafka,
 {
     if (!group || group->count == 0)
         return;
+    if (kafka->group_id && mask_finds_email(kafka->group_id))
+        source_error(loader->diag, source_find(group, "group_id"),
+                     "holds an e-mail address, and would stand in logs and metrics");
     kafka->properties = xcalloc(group->count, sizeof(kafka->properties[0]));
     for (size_t i = 0; i < group->count; i++) {
         if (!option_find("kafka", group->items[i].name))

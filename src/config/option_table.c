@@ -38,7 +38,7 @@ static const struct option options[] = {
             "log. What a worker has taken in already goes on."},
 
     {"accounts", "name", OPTION_TEXT, OPTION_REQUIRED | OPTION_FILLED, NULL, IN_ACCOUNT(name),
-     .doc = "What rules, logs and metrics call the account. Unique."},
+     .doc = "What rules, logs and metrics call the account. Unique, and no e-mail address."},
     {"accounts", "api", OPTION_CHOICE, 0, "v1", .choices = "v1|rest", IN_ACCOUNT(api),
      .doc =
          "The flavour of the API: `v1` takes the key in the header `api_key` and needs `team_id`, "

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/xalloc.h"
+#include "edge/http_log.h"
 
 enum {
     EVENTS_MAX = 256,            /* sockets served in one step */
@@ -30,6 +31,7 @@ struct request {
     char trace[sizeof("traceparent: ") + TRACEPARENT_LEN];
     struct curl_slist trace_header; /* TRACE, and behind it the account's headers */
     bool traced;                    /* curl was given trace_header */
+    bool verbose;                   /* curl was told to say what it does */
     struct buf reply;               /* what came back */
     bool reply_cut, repeated;
     enum reply_failure failure; /* of an ended one */
@@ -43,6 +45,8 @@ struct http_account {
     struct list idle;
     long max_in_flight;
     size_t in_flight;
+    char *name, *secret; /* for the log */
+    struct log_kinds said;
     bool freed; /* by its owner: goes with the last request */
 };
 
@@ -66,6 +70,7 @@ struct http {
     long max_connections; /* the sum over the accounts */
     size_t accounts;
     int64_t due_ms;
+    int64_t now_ms; /* of the last step */
 };
 
 /* Sockets. These callbacks are called by curl and must not call curl_multi_*. */
@@ -156,6 +161,18 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
     return len; /* what is over the cap is read and forgotten */
 }
 
+static int
+on_text(CURL *easy, curl_infotype type, char *text, size_t len, void *arg)
+{
+    struct http_account *account = arg;
+
+    (void)easy;
+    if (type == CURLINFO_TEXT)
+        http_log_text(&account->said, account->name, account->secret, text, len,
+                      account->http->now_ms);
+    return 0;
+}
+
 /* Set-up. */
 
 struct http *
@@ -207,6 +224,8 @@ free_account_if_over(struct http_account *account)
         free_request(CONTAINER_OF(node, struct request, node));
     curl_easy_cleanup(account->model);
     curl_slist_free_all(account->headers);
+    xfree(account->name);
+    xfree(account->secret);
     account->http->accounts--;
     xfree(account);
 }
@@ -304,6 +323,8 @@ http_account_new(struct http *http, const struct account *account, struct err *e
     self->model = easy;
     self->headers = header_list(account);
     self->max_in_flight = account->max_in_flight;
+    self->name = xstrdup(account->name);
+    self->secret = xstrdup(account->api_key);
     list_init(&self->idle);
     http->accounts++;
     add_connections(http, self->max_in_flight);
@@ -317,6 +338,8 @@ http_account_new(struct http *http, const struct account *account, struct err *e
     rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
     rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+    rc |= curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text);
+    rc |= curl_easy_setopt(easy, CURLOPT_DEBUGDATA, self);
     if (rc) {
         err_set(err, "account \"%s\": libcurl refuses its settings", account->name);
         http_account_free(self);
@@ -419,6 +442,15 @@ set_trace(struct request *request, const struct traceparent *trace)
                      traced ? &request->trace_header : request->account->headers);
 }
 
+static void
+set_verbose(struct request *request)
+{
+    if (request->verbose == http_log_is_on())
+        return;
+    request->verbose = !request->verbose;
+    curl_easy_setopt(request->easy, CURLOPT_VERBOSE, request->verbose ? 1L : 0L);
+}
+
 void
 http_start(struct http_account *account, const struct wire_request *wire, void *token)
 {
@@ -433,6 +465,7 @@ http_start(struct http_account *account, const struct wire_request *wire, void *
     request->reply_cut = request->repeated = false;
     request->detail[0] = '\0';
     set_trace(request, &wire->trace);
+    set_verbose(request);
     buf_add(&request->body, buf_text(&wire->body), wire->body.len);
     assert(!buf_toobig(&request->body));
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
@@ -653,6 +686,7 @@ http_step(struct http *http, int64_t now)
     long wait_ms = -1;
     int count, running;
 
+    http->now_ms = now;
     /* http->due_ms is asked from curl after each step. Its timer callback would only tell of
      * changes, so a timer that fired a moment too early for curl would be lost. */
     if (http->due_ms <= now)

@@ -7,7 +7,8 @@
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the
  * gate's). HTTP/2 where the server offers it by ALPN, else HTTP/1.1. Redirects are never followed.
- * Proxies are taken from the environment as curl does (https_proxy, no_proxy …).
+ * Proxies are taken from the environment as curl does (https_proxy, no_proxy …). At log level debug
+ * requests that start then have curl say what it does (http_log.h); else that costs a comparison.
  *
  * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
  * going away. For HTTP/1.1 curl does this itself, and takes any end of a kept connection without a
@@ -45,7 +46,7 @@ struct http *http_open(const struct http_ops *ops, void *arg, struct err *err) M
 /* Ends what is still going on without a word to ops. Accounts must have been freed before. */
 void http_close(struct http *http); /* NULL is accepted */
 
-/* Prepares the headers, time limits and trust of ACCOUNT, of which nothing is kept. An error is a
+/* Prepares the headers, time limits and trust of ACCOUNT, which is not kept. An error is a
  * value that curl refuses. */
 struct http_account *http_account_new(struct http *http, const struct account *account,
                                       struct err *err) MUSTCHECK;

@@ -26,25 +26,6 @@ kafka_log_init(struct kafka_log *log, bool quiet)
     *log = (struct kafka_log){.quiet = quiet};
 }
 
-/* The limit of one kind of line; when there are too many, the one that is open longest is
- * forgotten. */
-static struct log_limit *
-limit_of(struct kafka_log *log, uint64_t hash)
-{
-    struct kafka_log_kind *oldest = log->kinds;
-
-    for (size_t i = 0; i < log->kind_count; i++) {
-        if (log->kinds[i].hash == hash)
-            return &log->kinds[i].limit;
-        if (log->kinds[i].limit.open_ms < oldest->limit.open_ms)
-            oldest = &log->kinds[i];
-    }
-    if (log->kind_count < KAFKA_LOG_KINDS)
-        oldest = &log->kinds[log->kind_count++];
-    *oldest = (struct kafka_log_kind){.hash = hash};
-    return &oldest->limit;
-}
-
 static void
 say(enum log_level level, const char *event, struct log_field what, const char *text,
     int64_t kept_back)
@@ -76,7 +57,7 @@ kafka_log_text(struct kafka_log *log, int syslog_level, const char *facility, co
     hash = map_hash(facility, strlen(facility), 0);
     if (strcmp(facility, "CONFWARN") == 0)
         hash = map_hash(text, strlen(text), hash);
-    if (level > LOG_DEBUG && !log_limit_pass(limit_of(log, hash), now, &kept_back))
+    if (level > LOG_DEBUG && !log_limit_pass(log_kinds_limit(&log->kinds, hash), now, &kept_back))
         return;
     say(level, "kafka.log", log_text("facility", facility), text, kept_back);
 }
@@ -101,7 +82,7 @@ kafka_log_error(struct kafka_log *log, rd_kafka_resp_err_t code, const char *tex
         return;
     if (code > 0)
         hash = map_hash(text, strlen(text), hash);
-    if (log_limit_pass(limit_of(log, hash), now, &kept_back))
+    if (log_limit_pass(log_kinds_limit(&log->kinds, hash), now, &kept_back))
         say(log->quiet ? LOG_DEBUG : LOG_WARNING, "kafka.error",
             log_text("code", rd_kafka_err2name(code)), text, kept_back);
 }

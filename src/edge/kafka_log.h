@@ -14,17 +14,9 @@
 
 #include "base/log_limit.h"
 
-enum { KAFKA_LOG_KINDS = 32 }; /* remembered at a time */
-
-struct kafka_log_kind {
-    uint64_t hash;
-    struct log_limit limit;
-};
-
 struct kafka_log {
     bool quiet; /* a handle that only asks: its troubles are reported by who asked */
-    struct kafka_log_kind kinds[KAFKA_LOG_KINDS];
-    size_t kind_count;
+    struct log_kinds kinds;
 };
 
 void kafka_log_init(struct kafka_log *log, bool quiet);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/mask.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
@@ -355,6 +356,10 @@ name_rule(struct gathering *gathering, size_t number)
         gathering->name = join_words(code, "rule \"", name->text, "\"");
         if (!utf8_is_valid(name->text, strlen(name->text)))
             diag_error(diag, name->at, "%s: name: is not valid UTF-8", gathering->name);
+        if (mask_finds_email(name->text))
+            diag_error(diag, name->at,
+                       "%s: name: holds an e-mail address, and would stand in logs and metrics",
+                       gathering->name);
         return;
     }
     snprintf(ordinal, sizeof(ordinal), "rules[%zu]", number);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/mask.h"
 #include "rules/rule.h"
 
 enum { LOOK_WORK_MAX = 10000, LOOK_BYTES_MAX = 1 << 20 /* of one look, see rules/eval.h */ };
@@ -30,24 +32,36 @@ is_watched(const struct path *path)
     }
 }
 
+static bool
+is_known(const struct sentinel *sentinel, const struct buf *text)
+{
+    for (size_t i = 0; i < sentinel->path_count; i++) {
+        if (!strcmp(sentinel->paths[i].text, buf_text(text)))
+            return true;
+    }
+    return false;
+}
+
+/* A field may be called by an address. Of those that look alike when masked the first is watched.
+ */
 static void
 add_path(struct gathering *gathering, const struct expr *expr)
 {
     struct sentinel *sentinel = gathering->sentinel;
-    const char *text = gathering->text + expr->at;
+    struct buf text;
 
-    for (size_t i = 0; i < sentinel->path_count; i++) {
-        const char *known = sentinel->paths[i].text;
-
-        if (strlen(known) == expr->len && !memcmp(known, text, expr->len))
-            return;
-    }
-    if (sentinel->path_count == SENTINEL_PATHS_MAX) {
-        sentinel->paths_left_out++;
+    buf_init(&text, SIZE_MAX / 2);
+    mask_add_text(&text, gathering->text + expr->at, expr->len);
+    if (is_known(sentinel, &text)) {
+        buf_fini(&text);
         return;
     }
-    sentinel->paths[sentinel->path_count++] =
-        (struct sentinel_path){.text = arena_text(gathering->arena, text, expr->len), .expr = expr};
+    if (sentinel->path_count == SENTINEL_PATHS_MAX)
+        sentinel->paths_left_out++;
+    else
+        sentinel->paths[sentinel->path_count++] = (struct sentinel_path){
+            .text = arena_text(gathering->arena, buf_text(&text), text.len), .expr = expr};
+    buf_fini(&text);
 }
 
 /* Nesting is bounded when expressions are parsed. */

@@ -1,6 +1,7 @@
 #include "sandbox/report.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,6 +377,29 @@ report_next(const struct report *report)
     xfree(log);
 }
 
+/* Where the worker's page is, as its log says. Fills ADDRESS; false when it has none. */
+static bool
+find_page(const char *log, char *address, size_t size)
+{
+    static const char mark[] = " event=admin.listening address=";
+    FILE *in = fopen(log, "re");
+    char line[TAIL_BYTES];
+    bool found = false;
+
+    while (in && !found && fgets(line, sizeof(line), in)) {
+        const char *at = strstr(line, mark);
+
+        if (!at)
+            continue;
+        at += strlen(mark);
+        snprintf(address, size, "%.*s", (int)strcspn(at, " \n"), at);
+        found = true;
+    }
+    if (in)
+        fclose(in);
+    return found;
+}
+
 void
 report_addresses(const struct report *report)
 {
@@ -383,9 +407,14 @@ report_addresses(const struct report *report)
     uint64_t calls = totals.requests[REQUEST_IDENTIFY] + totals.requests[REQUEST_TRACK];
     uint64_t changes = totals.tags_added + totals.tags_removed;
     const char *api = report->api_address;
+    char page[128];
 
-    printf("It goes on with a few events a second until you interrupt it (Ctrl-C). Look at it:\n"
-           "  curl 'http://%s/_sandbox/stats'\n"
+    printf("It goes on with a few events a second until you interrupt it (Ctrl-C). Look at it:\n");
+    if (find_page(report->log, page, sizeof(page)))
+        printf("  http://%s/ in a browser\n"
+               "  %s top --url http://%s\n",
+               page, report->worker, page);
+    printf("  curl 'http://%s/_sandbox/stats'\n"
            "  curl 'http://%s/_sandbox/contacts?email=%s'\n"
            "  curl 'http://%s/_sandbox/requests?after=%" PRIu64 "'\n"
            "  curl 'http://%s/_sandbox/triggers?after=%" PRIu64 "'\n"

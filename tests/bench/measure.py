@@ -15,7 +15,7 @@ from api import Api
 from events import LIVE_RULES, PARTITIONS, contact_picker, live_record
 from peers import Job
 
-from harness import BUILD, HANG_GUARD_S, wait_until
+from harness import BUILD, HANG_GUARD_S, TIED, wait_until
 
 EVERY_S = 0.02          # between two looks at the counter
 RSS_EVERY_S = 0.1
@@ -230,8 +230,8 @@ class Bench:
     def run_ceiling(self, path, count, in_flight=64, tls=False):
         url = f"{self.api.base(path, tls)}/contact/identify"
         env = {**os.environ, **({"CA_FILE": str(self.api.ca_file)} if tls else {})}
-        done = subprocess.run([BUILD / "bench" / "http_ceiling", url, str(count), str(in_flight)], capture_output=True,
-                              text=True, check=True, env=env)
+        done = subprocess.run([*TIED, BUILD / "bench" / "http_ceiling", url, str(count), str(in_flight)],
+                              capture_output=True, text=True, check=True, env=env)
         figures = dict(re.findall(r"(\S+)=(\S+)", done.stdout))
         return {"events_s": float(figures["requests/s"]), "cpu_us": float(figures["cpu_us/request"]),
                 "peak_mb": float(figures["peak_mb"]), "calls_event": 1.0}

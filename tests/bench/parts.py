@@ -15,7 +15,7 @@ from bench import say, surroundings
 from events import Backlog
 from peers import Ours
 
-from harness import ROOT
+from harness import ROOT, TIED
 
 EVENTS = int(os.environ.get("EVENTS") or 200000)
 HERTZ = 997
@@ -102,7 +102,7 @@ def run_under_perf(bench, job, backlog):
     data = bench.folder / "perf.data"
     before = bench.api.requests()
     worker = Ours().start(job)
-    perf = subprocess.Popen(["perf", "record", "-q", "-F", str(HERTZ), "--call-graph", "dwarf,4096", "-o", data,
+    perf = subprocess.Popen([*TIED, "perf", "record", "-q", "-F", str(HERTZ), "--call-graph", "dwarf,4096", "-o", data,
                              "-p", str(worker.pid)], stderr=subprocess.DEVNULL)
     try:
         bench.watch([worker], job, backlog.events, before)

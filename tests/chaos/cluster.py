@@ -14,7 +14,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from cable import Cable
-from harness import HANG_GUARD_S, Process, free_port, tail, wait_until
+from harness import HANG_GUARD_S, TIED, Process, free_port, tail, wait_until
 from kafka import CLUSTER_ID, JARS, JAVA, LOGGING, Kafka
 
 NODES = 3
@@ -80,7 +80,7 @@ class Node:
 
     def start_formatting(self):
         return subprocess.Popen(
-            self.command("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.settings)),
+            [*TIED, *self.command("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.settings))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def start(self):

@@ -14,6 +14,10 @@ BUILD = (ROOT / os.environ.get("SENDX_BUILD", "build")).resolve()
 # Put before the command of worker and sandbox, e.g. SENDX_WRAP="valgrind -q --error-exitcode=99".
 WRAP = shlex.split(os.environ.get("SENDX_WRAP", ""))
 
+# Put before every command that is not over at once: the kernel kills it when we go away, however that comes (PDEATHSIG).
+# It is bound to one process, and to the thread that starts it: a program that starts others must see to them itself.
+TIED = ["setpriv", "--pdeathsig", "KILL"]
+
 # A guard against hanging for ever, not a measure of anything: no test waits for a time to pass.
 HANG_GUARD_S = float(os.environ.get("SENDX_HANG_GUARD_S", "120"))
 
@@ -48,8 +52,7 @@ def tail(path, lines=40):
 
 
 class Process:
-    """A child that is killed by the kernel when pytest goes away, however it goes away (PDEATHSIG), with
-    its output in files."""
+    """A child that does not outlive us, with its output in files."""
 
     started = []  # of the running test, for the report of a failure
 
@@ -61,7 +64,7 @@ class Process:
         self.command = [str(part) for part in command]
         with open(self.log_path, "wb") as log, open(self.out_path, "wb") as out:
             self.popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self.command],
+                [*TIED, *self.command],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=log,
                 cwd=self.folder, env=env, start_new_session=True)
         Process.started.append(self)

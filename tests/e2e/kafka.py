@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic,
                                    OffsetSpec, ResourcePatternType, ResourceType)
 
-from harness import HANG_GUARD_S, ROOT, Process, free_port, tail, wait_until
+from harness import HANG_GUARD_S, ROOT, TIED, Process, free_port, tail, wait_until
 from offsets import Offsets, progress
 
 JARS = ROOT / "build" / "kafka"
@@ -92,7 +92,7 @@ class Kafka:
         (self.folder / "log4j2.properties").write_text(LOGGING)
         java = [*JAVA, f"-Dlog4j2.configurationFile={self.folder}/log4j2.properties", "-cp", f"{JARS}/*"]
         formatted = subprocess.run(
-            [*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings],
+            [*TIED, *java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings],
             capture_output=True, text=True, timeout=HANG_GUARD_S)
         assert formatted.returncode == 0, f"cannot format Kafka's storage:\n{formatted.stdout}{formatted.stderr}"
         self.process = Process("kafka", [*java, "kafka.Kafka", settings], self.folder)

@@ -4,7 +4,7 @@ import pytest
 
 from harness import wait_until
 from relay import Relay
-from tls import Nginx
+from tls import TlsProxy
 from worker import run_command
 
 
@@ -12,7 +12,7 @@ def test_a_trusted_certificate_is_accepted_and_http_2_spoken(scene, authority):
     scene.create_topics(events=2)
     records, expected = scene.one_call_history(events=100, contacts=20, partitions=2)
     scene.produce(records)
-    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
+    nginx = TlsProxy(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
     worker = scene.start_worker(base_url=scene.sandbox.base_url(address=nginx.address, scheme="https"),
                                 account={"ca_file": str(authority.ca_file)})
     scene.wait_until_finished(worker)
@@ -27,7 +27,7 @@ def test_an_untrusted_certificate_is_refused_and_nothing_is_lost(scene, authorit
     records, expected = scene.one_call_history(events=20, contacts=5, partitions=1)
     scene.produce(records)
     name = "DNS:elsewhere.example.com" if why == "another host's name" else "IP:127.0.0.1"
-    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("refused", name))
+    nginx = TlsProxy(scene.folder, scene.sandbox.address, authority.certificate("refused", name))
     relay = Relay(nginx.address)  # counts the attempts
     ca_file = {"unknown authority": other_authority.ca_file, "no ca_file": ""}.get(why, authority.ca_file)
     worker = scene.start_worker(base_url=scene.sandbox.base_url(address=relay.address, scheme="https"),

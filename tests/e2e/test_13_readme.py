@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, HANG_GUARD_S, ROOT, WRAP, wait_until
+from harness import BUILD, HANG_GUARD_S, ROOT, TIED, WRAP, wait_until
 from worker import literal
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docker").glob("*.md"))]
@@ -35,7 +35,7 @@ class Shell:
     def __init__(self, folder):
         self.folder = folder
         env = {name: value for name, value in os.environ.items() if not name.startswith("SENDX_")}
-        self.bash = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "bash", "--norc"], cwd=folder, env=env,
+        self.bash = subprocess.Popen([*TIED, "bash", "--norc"], cwd=folder, env=env,
                                      text=True, stdin=subprocess.PIPE, start_new_session=True,
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.count = 0
@@ -68,7 +68,7 @@ def shell(tmp_path):
     (tmp_path / "build").mkdir()
     for name in ("sendx-worker", "sendx-sandbox"):
         program = tmp_path / "build" / name
-        command = " ".join(["setpriv --pdeathsig KILL", *WRAP, str(BUILD / name)])
+        command = " ".join([*TIED, *WRAP, str(BUILD / name)])
         program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         program.chmod(0o755)
     shutil.copytree(ROOT / "conf", tmp_path / "conf")

@@ -8,6 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 import parts  # noqa: E402
 import results  # noqa: E402
 import scenarios  # noqa: E402
+import seeing  # noqa: E402
 from measure import percentile  # noqa: E402
 
 OURS = "/somewhere/build/sendx-worker"
@@ -69,3 +70,39 @@ def test_a_sample_belongs_to_the_nearest_function_of_ours_that_is_known():
     assert part(libc, curl, ("[unknown]", "[unknown]")) == parts.CURL
     assert part(kernel, thread="rdk:broker1") == parts.KERNEL_BROKER
     assert part(("something", OURS)) == parts.OTHER
+
+
+CALLGRIND = """version: 1
+fl=(1) src/worker/deliver.c
+fn=(1) flight_done
+7 100
+cfi=(2) src/worker/seeing.c
+cfn=(2) seeing_call
+calls=3 40
+9 600
+cfn=(3) settled
+calls=3 50
+9 30
+fl=(2)
+fn=(2)
+41 200
++2 50
+cfi=(3) src/delivery/core_fold.c
+cfn=(4) core_job_each
+calls=3 12
+* 350
+fl=(3)
+fn=(4)
+12 90
+cfi=(2)
+cfn=(5) count_delivered
+calls=3 60
+14 260
+"""
+
+
+def test_what_is_called_in_the_files_of_seeing_is_counted_once_with_all_that_it_calls():
+    costs = seeing.Costs(CALLGRIND)
+    assert costs.total == 100 + 200 + 50 + 90
+    assert costs.edges[("src/worker/deliver.c", "flight_done"), ("src/worker/deliver.c", "settled")] == [3, 30]
+    assert costs.into(seeing.FILES) == {"seeing_call": [3, 600]}

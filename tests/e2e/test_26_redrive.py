@@ -1,25 +1,19 @@
 """Redrive: dead letters go back to the workers, each once, in order, and only the calls that failed are sent."""
 
-import fcntl
 import json
-import os
-import pty
 import random
 import re
-import select
 import signal
 import string
-import struct
-import subprocess
-import termios
 
 import pytest
 
 from dead_letters import check_letters
-from harness import WRAP, wait_until
+from harness import wait_until
 from redrive import QUICK, Redrive
 from scene import ONE_CALL, one_call_event
-from worker import WORKER, run_command, worker_env
+from terminal import Terminal
+from worker import run_command
 
 TWO_RULES = """
 email = "${email}";
@@ -129,27 +123,10 @@ def test_in_a_terminal_a_bar_shows_how_far_it_is(scene):
     """The bar is drawn over itself; the last line of it stays, and what follows begins a line of its own."""
     redrive = Redrive(scene, events=1)
     redrive.many_letters(400)
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    command = subprocess.Popen([*WRAP, WORKER, "redrive", "-c", redrive.config_file("bar"), "--rate", "400"], stdin=slave,
-                               stdout=slave, stderr=slave, env=worker_env())
-    os.close(slave)
-    seen = b""
-
-    def has_ended():
-        nonlocal seen
-        try:
-            while select.select([master], [], [], 0)[0]:
-                seen += os.read(master, 65536)
-        except OSError:  # the other end is closed, and all was read
-            return True
-        return False
-    try:
-        wait_until("its end", has_ended)
-        assert command.wait(30) == 0
-    finally:
-        command.kill()
-        os.close(master)
+    with Terminal("redrive", "-c", redrive.config_file("bar"), "--rate", "400") as terminal:
+        wait_until("its end", lambda: terminal.read() is not None and terminal.at_end)
+        assert terminal.wait() == 0
+    seen = terminal.seen
     lines = seen.decode().split("\r\n")
     bars = [bar for line in lines for bar in line.split("\r") if "letters, " in bar]
     assert any(line.startswith("400 of 400 letters went to ") for line in lines), lines

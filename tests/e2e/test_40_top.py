@@ -1,13 +1,8 @@
 """probe and top, which ask a running worker."""
 
-import os
-import pty
-import select
-import signal
-import subprocess
-
-from harness import WRAP, wait_until
-from worker import ANY_PORT, WORKER, run_command, worker_env
+from harness import wait_until
+from terminal import Terminal
+from worker import ANY_PORT, run_command
 
 TOKEN = "top-token-55120"
 
@@ -81,31 +76,15 @@ def test_top_in_a_terminal_is_redrawn_until_it_is_interrupted(scene):
     scene.create_topics(events=2)
     worker = scene.start_worker(admin=ANY_PORT)
     worker.wait_assigned(scene.partitions)
-    master, slave = pty.openpty()
-    top = subprocess.Popen([*WRAP, WORKER, "top", "--url", f"http://{worker.admin.address}"], stdin=slave, stdout=slave,
-                           stderr=slave, env=worker_env())
-    os.close(slave)
-    seen = b""
-
-    def has_drawn(count):
-        nonlocal seen
-        try:
-            while select.select([master], [], [], 0)[0]:
-                seen += os.read(master, 65536)
-        except OSError:  # the other end is closed, and all was read
-            pass
-        return seen.count(b"\x1b[H") >= count
-    try:
+    with Terminal("top", "--url", f"http://{worker.admin.address}") as terminal:
+        def has_drawn(count):
+            return terminal.read().count(b"\x1b[H") >= count
         wait_until("two pictures", lambda: has_drawn(2))
         worker.stop()
-        wait_until("it to say so", lambda: has_drawn(2) and b"No answer" in seen)
-        top.send_signal(signal.SIGINT)
-        assert top.wait(30) == 0
-        has_drawn(1)
-        assert seen.endswith(b"\x1b[?25h\x1b[?1049l"), seen[-80:]
-    finally:
-        top.kill()
-        os.close(master)
+        wait_until("it to say so", lambda: b"No answer" in terminal.read())
+        terminal.interrupt()
+        assert terminal.wait() == 0
+    assert terminal.seen.endswith(b"\x1b[?25h\x1b[?1049l"), terminal.seen[-80:]
 
 
 def test_top_of_something_else_says_so(scene):

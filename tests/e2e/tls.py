@@ -1,43 +1,24 @@
 """Certificates of our own and an nginx that ends TLS in front of the sandbox."""
 
-import os
-import shutil
-import socket
 import subprocess
 
-from harness import HANG_GUARD_S, Process, free_port, tail, wait_until
+from harness import HANG_GUARD_S
+from nginx import Nginx
 
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
-
-# One process, everything below its own folder. nginx drops headers with an underscore, so `api_key`,
-# unless it is told otherwise.
-NGINX_CONF = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx-error.log info;
-events {{ }}
-http {{
+HTTP = """
     log_format protocol '$server_protocol';
     access_log {folder}/nginx-access.log protocol;
-    client_body_temp_path {folder}/nginx-body;
-    proxy_temp_path {folder}/nginx-proxy;
-    fastcgi_temp_path {folder}/nginx-fastcgi;
-    uwsgi_temp_path {folder}/nginx-uwsgi;
-    scgi_temp_path {folder}/nginx-scgi;
-    underscores_in_headers on;
     upstream sandbox {{ server {upstream}; keepalive 16; }}
     server {{
-        listen 127.0.0.1:{port} ssl http2;
-        ssl_certificate {certificate};
-        ssl_certificate_key {key};
+        listen 127.0.0.1:{tls_port} ssl http2;
+        ssl_certificate {certificate[0]};
+        ssl_certificate_key {certificate[1]};
         location / {{
             proxy_pass http://sandbox;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
         }}
     }}
-}}
 """
 
 
@@ -66,21 +47,12 @@ class Authority:
         return self.folder / f"{name}.pem", self.folder / f"{name}.key"
 
 
-class Nginx:
-    def __init__(self, folder, upstream, certificate):
-        self.folder = folder
-        port = free_port()
-        self.address = f"127.0.0.1:{port}"
-        conf = folder / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(folder=folder, upstream=upstream, port=port,
-                                          certificate=certificate[0], key=certificate[1]))
-        self.process = Process("nginx", [NGINX, "-p", folder, "-e", folder / "nginx-error.log", "-c", conf], folder)
+class TlsProxy(Nginx):
+    """Ends TLS in front of the sandbox, and speaks HTTP/2."""
 
-        def listening():
-            self.process.check_running()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-        wait_until("nginx to listen", listening, show=lambda: tail(folder / "nginx-error.log"))
+    def __init__(self, folder, upstream, certificate):
+        super().__init__(folder, HTTP, upstream=upstream, certificate=certificate)
+        self.address = f"127.0.0.1:{self.tls_port}"
 
     def protocols(self):
         """The HTTP version of each request, in order."""

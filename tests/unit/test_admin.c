@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "edge/admin.h"
-#include "unit.h"
+#include "log_unit.h"
 
 enum { GUARD_MS = 30 * 1000, SLOW_CLIENTS = 1000, LARGE = 3 * 1024 * 1024 };
 
@@ -74,18 +74,12 @@ static struct admin *
 open_and_read_log(const struct admin_config *config, struct worker *worker, char *line, size_t size,
                   struct err *err)
 {
-    int memory = memfd_create("log", MFD_CLOEXEC), kept = dup(STDERR_FILENO);
+    struct log_catch catch;
     struct admin *admin;
-    ssize_t len;
 
-    assert_true(memory >= 0 && kept >= 0);
-    dup2(memory, STDERR_FILENO);
+    catch_log(&catch);
     admin = admin_open(config, &ops, worker, err);
-    dup2(kept, STDERR_FILENO);
-    len = pread(memory, line, size - 1, 0);
-    line[len > 0 ? len : 0] = '\0';
-    close(memory);
-    close(kept);
+    caught_log(&catch, line, size);
     return admin;
 }
 

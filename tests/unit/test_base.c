@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "log_unit.h"
 
 #include <unistd.h>
 
@@ -313,23 +313,55 @@ addresses_are_masked_wherever_they_stand(void **state)
 static void
 logged(enum log_format format, char *line, size_t size)
 {
-    int pipes[2], old = dup(STDERR_FILENO);
-    ssize_t len;
+    struct log_catch catch;
 
-    assert_int_equal(pipe(pipes), 0);
-    dup2(pipes[1], STDERR_FILENO);
+    catch_log(&catch);
     log_setup(LOG_INFO, format);
     log_debug("not.this");
     log_info("call.done", log_text("rule", "plan \"changed\""), log_int("status", 200),
              log_contact("contact", "ada@example.com"), log_text("absent", NULL));
     log_setup(LOG_INFO, LOG_LOGFMT);
-    dup2(old, STDERR_FILENO);
-    close(old);
-    close(pipes[1]);
-    len = read(pipes[0], line, size - 1);
-    close(pipes[0]);
-    assert_true(len > 0);
-    line[len] = '\0';
+    caught_log(&catch, line, size);
+}
+
+static void
+an_address_is_found_in_a_name(void **state)
+{
+    static const char *const with[] = {"ada@example.com", "to ada@b", "mailto:ada@example.com!",
+                                       "@ a@b", "a@b@c"};
+    static const char *const without[] = {
+        "", "@", "@home", "at @ work", "ada@", "<@example.com", "plan changed"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(with); i++) {
+        if (!mask_finds_email(with[i]))
+            fail_msg("no address in \"%s\"", with[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+        if (mask_finds_email(without[i]))
+            fail_msg("an address in \"%s\"", without[i]);
+    }
+}
+
+/* A library's text, a name from outside: a collector refuses a line that is no UTF-8. */
+static void
+a_log_line_is_utf8_whatever_a_field_holds(void **state)
+{
+    struct log_catch catch;
+    char line[8192], large[5000];
+
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    memcpy(large + 4095, "\xc3\xa9", 2); /* the cut falls into it */
+    catch_log(&catch);
+    log_info("odd", log_text("a", "caf\xe9 \xc3\xa9"), log_text("b", "\xc3\xa9"),
+             log_text("c", large));
+    caught_log(&catch, line, sizeof(line));
+    assert_true(utf8_is_valid(line, strlen(line)));
+    assert_non_null(strstr(line, "a=\"caf? ??\""));
+    assert_non_null(strstr(line, "b=\"\xc3\xa9\""));
+    assert_non_null(strstr(line, "xxx?"));
 }
 
 static void
@@ -383,6 +415,8 @@ main(void)
         cmocka_unit_test(case_is_mapped_one_to_one_without_a_locale),
         cmocka_unit_test(addresses_are_masked_wherever_they_stand),
         cmocka_unit_test(a_log_line_is_logfmt_or_json_with_addresses_masked),
+        cmocka_unit_test(an_address_is_found_in_a_name),
+        cmocka_unit_test(a_log_line_is_utf8_whatever_a_field_holds),
         cmocka_unit_test(a_repeated_line_passes_once_an_interval_with_a_count),
     };
 

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "edge/http.h"
-#include "unit.h"
+#include "edge/http_log.h"
+#include "log_unit.h"
 
 /* The server. */
 
@@ -815,6 +817,122 @@ closing_ends_what_is_in_flight_without_a_word(void **state)
     f->account = NULL;
 }
 
+/* What is logged by COUNT requests for PATH at LEVEL, and a step more. */
+static void
+log_of(struct fixture *f, enum log_level level, const char *path, int count, char *text,
+       size_t size)
+{
+    struct log_catch catch;
+
+    catch_log(&catch);
+    log_setup(level, LOG_LOGFMT);
+    for (int i = 0; i < count; i++)
+        request(f, path);
+    log_setup(LOG_INFO, LOG_LOGFMT);
+    caught_log(&catch, text, size);
+}
+
+static size_t
+count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+static void
+what_curl_says_is_logged_at_debug_and_at_no_other_level(void **state)
+{
+    struct fixture *f = *state;
+    char text[65536];
+
+    log_of(f, LOG_INFO, "echo", 1, text, sizeof(text));
+    assert_string_equal(text, "");
+    log_of(f, LOG_DEBUG, "bye", 1, text, sizeof(text));
+    assert_non_null(strstr(text, " level=debug event=http.log account=main text="));
+    assert_non_null(strstr(text, "127.0.0.1"));
+    /* Neither what is sent nor what comes back. */
+    assert_null(strstr(text, "secret"));
+    assert_null(strstr(text, "api_key"));
+    assert_null(strstr(text, "HTTP/1.1 200"));
+    assert_null(strstr(text, "@example.com"));
+    log_of(f, LOG_INFO, "echo", 1, text, sizeof(text)); /* the same handle, another level */
+    assert_string_equal(text, "");
+}
+
+static void
+what_curl_says_over_and_over_is_logged_once_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    char text[65536];
+    size_t first, more;
+
+    f->more = 0;
+    log_of(f, LOG_DEBUG, "echo", 2, text, sizeof(text)); /* the second finds a connection */
+    first = count_of(text, "event=http.log");
+    assert_true(first > 2);
+    log_of(f, LOG_DEBUG, "echo", 200, text, sizeof(text));
+    more = count_of(text, "event=http.log");
+    assert_true(more <= 3);
+    assert_true(count_of(text, "kept_back=0") == more);
+}
+
+/* What http_log_text makes of TEXT. */
+static void
+line_of(const char *curl_text, char *line, size_t size)
+{
+    static struct log_kinds kinds;
+    struct log_catch catch;
+
+    kinds = (struct log_kinds){0};
+    catch_log(&catch);
+    log_setup(LOG_DEBUG, LOG_LOGFMT);
+    http_log_text(&kinds, "main", "the key", curl_text, strlen(curl_text), 1000);
+    log_setup(LOG_INFO, LOG_LOGFMT);
+    caught_log(&catch, line, size);
+}
+
+static void
+what_curl_says_shows_no_header_no_password_no_key_and_no_address(void **state)
+{
+    static const char *const silent[] = {"h2h3 [api_key: other]",
+                                         "h2h3 [:path: /contact/track?email=ada%40example.com]",
+                                         "h2h3 [api_key: a key so long that it was cut",
+                                         "[HTTP/2] [1] [api_key: other]\n",
+                                         "[HTTP/2] [1] [api_key: cut",
+                                         "one [day: another]",
+                                         "\n",
+                                         ""};
+    static const struct {
+        const char *text, *logged;
+    } said[] = {
+        {"Issue another request to this URL: 'https://api.example.com/contact/track?a=1&email="
+         "ada%2Bb%40example.com'\n",
+         "/contact/track?a=1&email=a***%40example.com'"},
+        {"Uses proxy env variable https_proxy == 'http://ada:pass@word@proxy.example.com:3128'",
+         "'http://***proxy.example.com:3128'"},
+        {"two http://a:b@c/d@e and http://f:g@h", "two http://***c/d***@e and http://***h"},
+        {"it says the key, twice: the key", "it says ***, twice: ***"},
+        {"subject: emailAddress=ada@example.com", "subject: emailAddress=a***@example.com"},
+        {"connect to [::1] port 80 failed: Connection refused", "connect to [::1] port 80 failed"},
+        {"an open end: http://", "an open end: http://"},
+    };
+    char line[8192];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(silent); i++) {
+        line_of(silent[i], line, sizeof(line));
+        assert_string_equal(line, "");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        line_of(said[i].text, line, sizeof(line));
+        if (!strstr(line, said[i].logged))
+            fail_msg("%s\nwas logged as\n%s", said[i].text, line);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -846,6 +964,9 @@ main(void)
         TEST(a_url_that_curl_refuses_is_reported_like_any_other_failure),
         TEST(an_account_may_be_replaced_while_its_requests_are_in_flight),
         TEST(closing_ends_what_is_in_flight_without_a_word),
+        TEST(what_curl_says_is_logged_at_debug_and_at_no_other_level),
+        TEST(what_curl_says_over_and_over_is_logged_once_and_counted),
+        TEST(what_curl_says_shows_no_header_no_password_no_key_and_no_address),
     };
     static const char *const proxies[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                           "ALL_PROXY",  "no_proxy",    "NO_PROXY"};

@@ -68,6 +68,18 @@ every_path_of_the_settings_is_watched_once(void **state)
 }
 
 static void
+an_address_in_a_path_is_masked_and_no_name_stands_twice(void **state)
+{
+    (void)state;
+    open_rule(RULE(IDENTIFY(.first_name = T("${x['ada@example.com'] ?? x['alan@example.com']}"),
+                            .last_name = T("${x['bo@example.com']}"))));
+    path("x['a***@example.com']");
+    path("x['b***@example.com']");
+    assert_int_equal(sentinel()->path_count, 3); /* and email */
+    bench_close(&bench);
+}
+
+static void
 a_field_that_was_renamed_shows(void **state)
 {
     (void)state;
@@ -234,6 +246,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_path_of_the_settings_is_watched_once),
+        cmocka_unit_test(an_address_in_a_path_is_masked_and_no_name_stands_twice),
         cmocka_unit_test(a_field_that_was_renamed_shows),
         cmocka_unit_test(kinds_are_told_apart),
         cmocka_unit_test(only_events_that_match_are_looked_at),

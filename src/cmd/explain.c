@@ -53,7 +53,7 @@ explain_event(void *opaque, const struct event *event, const char *where)
 
     explanation.outcome = ruleset_map_traced(session->config->rules, event, session->wall_ms,
                                              session->trace, &session->mapping);
-    if (explanation.outcome == MAP_NOT_JSON || explanation.outcome == MAP_NOT_RENDERED)
+    if (map_outcome_is_failure(explanation.outcome))
         session->failed = true;
     if (session->question->json)
         explanation_print_json(&explanation, stdout);

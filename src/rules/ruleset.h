@@ -98,4 +98,11 @@ uint64_t ruleset_regex_limited(const struct ruleset *rules);
 
 const char *map_outcome_name(enum map_outcome outcome);
 
+/* Whether the event becomes a dead letter. */
+static inline bool
+map_outcome_is_failure(enum map_outcome outcome)
+{
+    return outcome == MAP_NOT_JSON || outcome == MAP_NOT_RENDERED;
+}
+
 #endif

@@ -90,6 +90,41 @@ static const struct command commands[] = {
          "Nothing is sent and no secret is needed.\n\n"
          "Exit status: 0 all tests passed or were updated, 1 a test failed, 2 the "
          "configuration, the command line or a file of tests is wrong; then none is run."},
+    {.name = "capture",
+     .arguments = "-c FILE [--topic TOPIC] [--last N | --since TIME] [--wait TIME] [OPTION]... "
+                  "[FILE]",
+     .doc = "write rule tests from events, names and addresses replaced",
+     .run = cmd_capture,
+     .options =
+         {OPTION_CONFIG,
+          {"--topic TOPIC", "events of this topic; without it, those of all topics of the rules"},
+          {"--per-rule N", "at most N tests of each rule, of events that no rule matches and of "
+                           "those that would be dead letters; 5 without it"},
+          {"--last N", "the last N events of each topic in Kafka"},
+          {"--since TIME", "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago"},
+          {"--wait TIME", "and those that come during TIME, such as 10m"},
+          {"--raw", "replace nothing"},
+          {"--replace FIELD", "replace what stands in FIELD, too; may be repeated"},
+          {"--keep FIELD", "leave FIELD but for addresses and phone numbers in it; may be "
+                           "repeated"},
+          {"--key FILE", "replace by the key in FILE, at least 16 bytes; without it by that in "
+                         "the environment, SENDX_WORKER_CAPTURE_KEY, else by a random one"},
+          {"--output FILE", "write the tests to FILE, which must not be there yet"},
+          {"--force", "write over FILE"},
+          {"FILE", "events, one JSON text a line as explain has them; \"-\": standard input"}},
+     .more =
+         "Without FILE, --last and --since it takes what comes, for a minute or --wait, and ends "
+         "when each rule has its tests; Ctrl-C ends it earlier and writes what there is. From "
+         "Kafka events are only read: in no consumer group, and nothing is committed.\n\n"
+         "Of more events than are wanted those are taken that rules treat differently. Each test "
+         "is run before it is written, and left out if it does not pass, or if rules would treat "
+         "its event otherwise than the original: the output says how many and which.\n\n"
+         "Replaced are e-mail addresses and phone numbers, wherever they stand, and all that "
+         "stands in fields with names such as name, first_name, email, phone or address; "
+         "docs/rules.md has the list. The same becomes the same, and texts that rules compare "
+         "with stay.\n\n"
+         "Exit status: 0 tests were written, 1 none could be made or Kafka could not be read, 2 "
+         "the configuration, the command line or a line is wrong."},
     {.name = "config",
      .arguments = "-c FILE | --reference | --rules-reference",
      .doc = "print what is in force, secrets masked",

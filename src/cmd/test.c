@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "cmd/call_text.h"
 #include "cmd/cmd.h"
 #include "cmd/explanation.h"
 #include "cmd/test_diff.h"
@@ -162,12 +163,18 @@ static void
 print_difference(const struct run *run, const struct test_file *file, const struct rule_test *test,
                  enum map_outcome outcome)
 {
+    struct buf diff;
+
     printf("# %s:%u: expected -, got +\n", file->path, test_file_line(file, test));
     if (test->error)
         printf("# -  an error with: %s\n", test->error);
     else if (!test->expected.count)
         printf("# -  no call\n");
-    test_print_diff(run->config, &test->expected, &run->mapping.calls, "# ", stdout);
+    buf_init(&diff, CALL_TEXT_MAX);
+    test_add_diff((struct test_side){run->config, &test->expected},
+                  (struct test_side){run->config, &run->mapping.calls}, "# ", &diff);
+    fwrite(buf_text(&diff), 1, diff.len, stdout);
+    buf_fini(&diff);
     if (map_outcome_is_failure(outcome))
         printf("# +  an error: %s\n", run->mapping.reason);
     else if (!run->mapping.calls.count)

@@ -43,6 +43,7 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
 unsigned ruleset_rule_account(const struct ruleset *rules, size_t i); /* its index */
+bool ruleset_rule_reads(const struct ruleset *rules, size_t i, const char *topic);
 bool ruleset_rule_is_enabled(const struct ruleset *rules, size_t i);
 
 /* The J-th of its topics as it wrote them; NULL past the last. */

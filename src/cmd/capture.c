@@ -234,6 +234,14 @@ write_tests(const struct capture *capture, struct buf *out)
 }
 
 static int
+print_tests(const struct buf *text, struct err *err)
+{
+    if (fwrite(buf_text(text), 1, text->len, stdout) != text->len || fflush(stdout))
+        return err_set(err, "standard output: %s", strerror(errno));
+    return 0;
+}
+
+static int
 put_out(const struct capture *capture)
 {
     const struct capture_order *order = capture->order;
@@ -250,7 +258,7 @@ put_out(const struct capture *capture)
     else if (order->output)
         rc = write_file(order->output, &out, order->force, &err);
     else
-        fwrite(buf_text(&out), 1, out.len, stdout);
+        rc = print_tests(&out, &err);
     buf_fini(&out);
     if (rc)
         fprintf(stderr, "sendx-worker capture: %s\n", err.msg);

@@ -29,7 +29,7 @@ struct capture_maker {
     int64_t wall_ms;
     /* What the rules read of a record beside its payload. */
     bool reads_key, reads_timestamp, reads_all_headers;
-    const char *headers[HEADERS_MAX];
+    const struct path_step *headers[HEADERS_MAX];
     size_t header_count;
 };
 
@@ -54,7 +54,7 @@ take_path(void *opaque, const struct path *path)
     if (path->root != PATH_HEADERS)
         return;
     if (path->step_count && path->steps[0].kind == STEP_KEY && maker->header_count < HEADERS_MAX)
-        maker->headers[maker->header_count++] = path->steps[0].key;
+        maker->headers[maker->header_count++] = &path->steps[0];
     else
         maker->reads_all_headers = true;
 }
@@ -63,7 +63,9 @@ static bool
 reads_header(const struct capture_maker *maker, const char *name)
 {
     for (size_t i = 0; i < maker->header_count; i++) {
-        if (!strcmp(maker->headers[i], name))
+        const struct path_step *step = maker->headers[i];
+
+        if (step->key_len == strlen(name) && !memcmp(step->key, name, step->key_len))
             return true;
     }
     return maker->reads_all_headers;

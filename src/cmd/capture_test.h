@@ -17,7 +17,7 @@ enum { CAPTURE_EVENT_MAX = 64 * 1024 /* bytes of a payload */ };
     X(NO_TEXT, "whose payload is no UTF-8 text, which a test cannot hold")                        \
     X(NOT_JSON, "whose payload is no JSON, so that nobody can tell what to replace in it; --raw " \
                 "takes them")                                                                     \
-    X(CHANGED, "which the rules would treat otherwise once that is replaced; --keep or --raw "    \
+    X(CHANGED, "that rules would treat otherwise with other names in it; --keep FIELD or --raw "  \
                "takes them")                                                                      \
     X(FAILS, "of which no test came that passes")
 

@@ -15,6 +15,7 @@
 #include "cmd/kafka_look.h"
 #include "cmd/record_json.h"
 #include "edge/signals.h"
+#include "rules/decode.h"
 
 enum { LINE_BYTES_MAX = 64 * 1024 * 1024, CHUNK = 64 * 1024 };
 
@@ -178,12 +179,13 @@ static int
 take_line(struct lines *lines, bool *ret_enough)
 {
     const char *topic = lines->source->order->topic;
-    json_t *json = NULL;
+    char ignored[256];
+    json_t *json;
     int status;
 
     if (topic)
         return take_payload(lines, topic, ret_enough);
-    json = json_loadb(buf_text(&lines->line), lines->line.len, JSON_DECODE_ANY, NULL);
+    json = decode_json(buf_text(&lines->line), lines->line.len, ignored, sizeof(ignored));
     if (record_json_is_one(json))
         status = take_record(lines, json, ret_enough);
     else

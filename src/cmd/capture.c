@@ -383,9 +383,6 @@ capture_events(struct capture *capture)
         fprintf(stderr, "sendx-worker capture: %s\n", err.msg);
         return CMD_FAILED;
     }
-    if (capture->order->live && isatty(STDERR_FILENO))
-        fprintf(stderr, "Reading what comes for %lld s; Ctrl-C ends it.\n",
-                (long long)(capture->order->from.wait_ms / 1000));
     status = source_run(&source);
     signals_close(source.signals);
     if (status != CMD_OK)

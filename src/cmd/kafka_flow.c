@@ -209,6 +209,9 @@ read_all(struct reading *reading, const struct topic_names *topics, struct err *
     if (find_spans(reading, topics, err) || read_spans(reading, err))
         return -1;
     reading->until_ms = until_ms;
+    look_up(reading);
+    if (!reading->over)
+        reading->flow->caught_up(reading->flow->opaque);
     while (look_up(reading), !reading->over) {
         struct pollfd fd = {.fd = reading->flow->signals, .events = POLLIN};
 

@@ -27,6 +27,7 @@ struct kafka_flow {
     int64_t wait_ms;  /* for what comes; 0: up to the end as it is now */
     int signals;      /* a descriptor that wakes it, or -1 */
     bool (*is_interrupted)(void *opaque);
+    void (*caught_up)(void *opaque); /* what was there is read; it waits from now on */
     int (*take)(void *opaque, const struct event *event); /* not 0: enough */
     void *opaque;
 };

@@ -310,6 +310,15 @@ flow_is_interrupted(void *opaque)
     return is_interrupted(opaque);
 }
 
+static void
+say_waiting(void *opaque)
+{
+    const struct source *source = opaque;
+
+    fprintf(stderr, "sendx-worker %s: waiting for events, %" PRId64 " s at most; Ctrl-C ends it\n",
+            source->command, (source->order->wait_ms + 999) / 1000);
+}
+
 static int
 run_flow(struct source *source, struct err *err)
 {
@@ -319,6 +328,7 @@ run_flow(struct source *source, struct err *err)
                               .wait_ms = order->wait_ms,
                               .signals = source->signals,
                               .is_interrupted = flow_is_interrupted,
+                              .caught_up = say_waiting,
                               .take = take_record_of_kafka,
                               .opaque = source};
     struct topic_names topics = {0};

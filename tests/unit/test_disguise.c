@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "base/utf8.h"
+#include "base/xalloc.h"
 #include "cmd/disguise.h"
 #include "rules/decode.h"
 #include "unit.h"
@@ -401,7 +402,7 @@ json_stays_json_of_the_same_shape(void **state)
             fail_msg("%s becomes %s", text, buf_text(&bench.out));
         json_decref(json);
         json_decref(after);
-        free(text);
+        xfree(text);
     }
     close_bench(&bench);
 }

@@ -1,6 +1,7 @@
 #include "cmd/capture_pick.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 
@@ -50,6 +51,8 @@ picks_wants(const struct picks *picks, size_t group, uint64_t shape)
 {
     const struct pick_group *of = &picks->groups[group];
 
+    if (picks->bytes > PICKS_BYTES_MAX)
+        return false;
     if (of->count < picks->most)
         return true;
     return !has_shape(of, of->count, shape) && find_like(of) < of->count;
@@ -62,10 +65,13 @@ picks_add(struct picks *picks, size_t group, uint64_t shape, char *text)
     size_t at = to->count < picks->most ? to->count : find_like(to);
 
     assert(at < picks->most);
-    if (at == to->count)
+    if (at == to->count) {
         to->count++;
-    else
+    } else {
+        picks->bytes -= strlen(to->items[at].text);
         xfree(to->items[at].text);
+    }
+    picks->bytes += strlen(text);
     to->items[at] = (struct pick){.text = text, .shape = shape};
 }
 

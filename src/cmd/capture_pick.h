@@ -11,6 +11,8 @@
 
 #include "base/macros.h"
 
+enum { PICKS_BYTES_MAX = 128 * 1024 * 1024 /* of all texts */ };
+
 struct pick {
     char *text;
     uint64_t shape; /* of the event; see capture_test.h */
@@ -26,14 +28,15 @@ struct pick_group {
 struct picks {
     struct pick_group *groups;
     size_t group_count;
-    size_t most; /* tests of each */
+    size_t most;  /* tests of each */
+    size_t bytes; /* of all texts */
 };
 
 void picks_init(struct picks *picks, size_t groups, size_t most);
 void picks_fini(struct picks *picks);
 
 /* Whether a test of an event of this SHAPE is wanted in GROUP: there is room, or one that is like
- * an earlier one can make room. */
+ * an earlier one can make room. None is when the texts hold too much. */
 bool picks_wants(const struct picks *picks, size_t group, uint64_t shape);
 
 /* Adds TEXT, which is taken, to a group that wants it. */

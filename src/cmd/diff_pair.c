@@ -71,17 +71,21 @@ same_contact(const struct side_call *a, const struct side_call *b)
     return a->contact_hash == b->contact_hash && !strcmp(a->contact, b->contact);
 }
 
+static bool
+same_rule(const struct call *a, const struct call *b)
+{
+    return a->nth == b->nth && !strcmp(a->rule, b->rule);
+}
+
 /* Whether A and B make a pair, ROUND by round less strictly. */
 static bool
 fits(const struct side_call *a, const struct side_call *b, int round)
 {
-    bool same_rule = !strcmp(a->call->rule, b->call->rule) && a->call->nth == b->call->nth;
-
+    if (a->call->kind != b->call->kind || !same_contact(a, b))
+        return false;
     if (round < 2 && (a->plain_hash != b->plain_hash || strcmp(a->plain, b->plain) != 0))
         return false;
-    if (round % 2 == 0 && !same_rule)
-        return false;
-    return a->call->kind == b->call->kind && same_contact(a, b);
+    return round % 2 != 0 || same_rule(a->call, b->call);
 }
 
 static void

@@ -23,12 +23,12 @@ def config_file(scene):
 
 
 def user(n, kind=b"signup", **more):
-    event = {"email": f"Ada.{n}@home.com", "name": f"Ada{n}", "plan": "pro", "note": "ask +49 151 1234567", **more}
+    event = {"email": f"Ada.{n}@home.example.com", "name": f"Ada{n}", "plan": "pro", "note": "ask +49 151 1234567", **more}
     return (n % 2, b"k%d" % n, json.dumps(event), T0 + 1000 * n, [("kind", kind), ("secret", b"x")])
 
 
 def order(n):
-    return (0, None, json.dumps({"email": f"Ada.{n}@home.com", "sku": f"S-{n}"}), T0 + 1000 * n)
+    return (0, None, json.dumps({"email": f"Ada.{n}@home.example.com", "sku": f"S-{n}"}), T0 + 1000 * n)
 
 
 def produce_some(scene):
@@ -82,7 +82,7 @@ def test_captured_tests_pass_and_hold_no_address(scene):
     assert names(json.loads(path.read_text())) == [
         "signup, 1", "signup, 2", "signup, 3", "order, 1", "order, 2", "order, 3",
         "no rule matches, 1", "no rule matches, 2", "no rule matches, 3"]
-    for original in ("Ada", "home.com", "1234567", "secret"):
+    for original in ("Ada", "home.example.com", "1234567", "secret"):
         assert original not in path.read_text()
     assert "15 events read, 9 tests written" in said
     assert groups(scene) == before
@@ -110,7 +110,7 @@ def test_since_takes_what_came_later(scene):
     produce_some(scene)
     tests, said = capture(scene, "--topic", scene.topic("orders"), "--since", "2026-01-01T00:00:02Z", "--raw")
     assert [test["event"]["sku"] for test in tests] == ["S-2"]
-    assert tests[0]["event"]["email"] == "Ada.2@home.com"
+    assert tests[0]["event"]["email"] == "Ada.2@home.example.com"
     assert "Nothing was replaced" in said
 
 

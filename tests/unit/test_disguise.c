@@ -77,15 +77,16 @@ an_address_stays_one_wherever_it_stands(void **state)
 
     (void)state;
     open_bench(&bench);
-    assert_form(text_under(&bench, NULL, "ada@corp.com"), "aaa@aaaaaaa.aaaaaaa");
+    assert_form(text_under(&bench, NULL, "ada@corp.example.com"), "aaa@aaaaaaa.aaaaaaa");
     assert_non_null(strstr(buf_text(&bench.out), ".example"));
-    assert_form(text_under(&bench, NULL, "write to Ada.King+7@corp.com, please."),
+    assert_form(text_under(&bench, NULL, "write to Ada.King+7@corp.example.com, please."),
                 "aaaaa aa Aaa.Aaaa+9@aaaaaaa.aaaaaaa, aaaaaa.");
     assert_null(strstr(buf_text(&bench.out), "Ada"));
     assert_non_null(strstr(buf_text(&bench.out), "write to "));
-    assert_form(text_under(&bench, NULL, "https://x.io/?e=ada%40corp.com&b=1"),
+    assert_form(text_under(&bench, NULL, "https://x.io/?e=ada%40corp.example.com&b=1"),
                 "aaaaa://a.aa/?a=aaa%99aaaaaaa.aaaaaaa&a=9");
-    assert_null(strstr(text_under(&bench, NULL, "\"O'Brien\" <o'brien@corp.com>"), "brien@"));
+    assert_null(
+        strstr(text_under(&bench, NULL, "\"O'Brien\" <o'brien@corp.example.com>"), "brien@"));
     close_bench(&bench);
 }
 
@@ -184,8 +185,9 @@ json_in_a_string_is_seen(void **state)
                 "{\"aaaa\":\"{\\\"aaaa\\\":\\\"Aaa\\\",\\\"aaaa\\\":\\\"aaa\\\"}\"}");
     assert_null(strstr(buf_text(&bench.out), "Ada"));
     assert_non_null(strstr(buf_text(&bench.out), "pro"));
-    assert_form(json_of(&bench, "{\"to ada@corp.com\": 1}"), "{\"aa aaa@aaaaaaa.aaaaaaa\":9}");
-    assert_null(strstr(buf_text(&bench.out), "ada@corp.com"));
+    assert_form(json_of(&bench, "{\"to ada@corp.example.com\": 1}"),
+                "{\"aa aaa@aaaaaaa.aaaaaaa\":9}");
+    assert_null(strstr(buf_text(&bench.out), "ada@corp.example.com"));
     close_bench(&bench);
 }
 
@@ -198,18 +200,20 @@ what_rules_compare_with_stays(void **state)
     (void)state;
     open_bench(&bench);
     keep(&bench, "Test User");
-    keep(&bench, "@corp.com");
-    keep(&bench, "probe@home.com");
+    keep(&bench, "@corp.example.com");
+    keep(&bench, "probe@home.example.com");
     assert_string_equal(text_under(&bench, "name", " test user"), " test user");
-    assert_form(text_under(&bench, NULL, "ada@corp.com"), "aaa@aaaa.aaa");
-    assert_non_null(strstr(buf_text(&bench.out), "@corp.com"));
+    assert_form(text_under(&bench, NULL, "ada@corp.example.com"), "aaa@aaaa.aaaaaaa.aaa");
+    assert_non_null(strstr(buf_text(&bench.out), "@corp.example.com"));
     assert_null(strstr(buf_text(&bench.out), "ada"));
-    assert_non_null(strstr(text_under(&bench, NULL, "ada@eu.corp.com"), "@eu.corp.com"));
-    assert_null(strstr(text_under(&bench, NULL, "ada@notcorp.com"), "corp.com"));
-    assert_string_equal(text_under(&bench, NULL, "probe@home.com"), "probe@home.com");
+    assert_non_null(
+        strstr(text_under(&bench, NULL, "ada@eu.corp.example.com"), "@eu.corp.example.com"));
+    assert_null(strstr(text_under(&bench, NULL, "ada@notcorp.example.com"), "corp.example.com"));
+    assert_string_equal(text_under(&bench, NULL, "probe@home.example.com"),
+                        "probe@home.example.com");
     /* Only the words are the rules', not the address. */
-    snprintf(first, sizeof(first), "%s", text_under(&bench, NULL, "test@corp.com"));
-    assert_string_not_equal(first, "test@corp.com");
+    snprintf(first, sizeof(first), "%s", text_under(&bench, NULL, "test@corp.example.com"));
+    assert_string_not_equal(first, "test@corp.example.com");
     close_bench(&bench);
 }
 
@@ -224,9 +228,9 @@ another_key_gives_other_words_and_the_same_key_the_same(void **state)
     open_bench(&bench);
     buf_init(&a, TEXT_MAX);
     buf_init(&b, TEXT_MAX);
-    text_under(&bench, NULL, "ada.lovelace@corp.com");
-    disguise_text(other, NULL, "ada.lovelace@corp.com", 21, &a);
-    disguise_text(same, NULL, "ada.lovelace@corp.com", 21, &b);
+    text_under(&bench, NULL, "ada.lovelace@corp.example.com");
+    disguise_text(other, NULL, "ada.lovelace@corp.example.com", 29, &a);
+    disguise_text(same, NULL, "ada.lovelace@corp.example.com", 29, &b);
     assert_string_not_equal(buf_text(&bench.out), buf_text(&a));
     assert_string_equal(buf_text(&bench.out), buf_text(&b));
     buf_fini(&a);
@@ -259,7 +263,7 @@ add_random_address(struct rng *rng, struct buf *buf)
     }
     buf_add_char(buf, '@');
     add_random_word(rng, buf);
-    buf_add_text(buf, rng_below(rng, 2) ? ".com" : ".co.uk");
+    buf_add_text(buf, rng_below(rng, 2) ? ".example.com" : ".co.example.com");
 }
 
 static void
@@ -429,6 +433,34 @@ any_text_is_taken(void **state)
     close_bench(&bench);
 }
 
+static void
+the_fields_are_those_of_the_reference(void **state)
+{
+    FILE *in = fopen("docs/rules.md", "r");
+    struct buf text, list;
+    char line[4096];
+    bool inside = false;
+
+    (void)state;
+    if (!in)
+        fail_msg("docs/rules.md cannot be read from here");
+    buf_init(&text, TEXT_MAX);
+    buf_init(&list, TEXT_MAX);
+    while (fgets(line, sizeof(line), in)) {
+        inside &= strcmp(line, "<!-- /capture fields -->\n") != 0;
+        line[strcspn(line, "\n")] = '\0';
+        if (inside)
+            buf_printf(&text, "%s%s", text.len ? " " : "", line);
+        inside |= !strcmp(line, "<!-- capture fields -->");
+    }
+    fclose(in);
+    for (size_t i = 0; disguise_known_field(i); i++)
+        buf_printf(&list, "%s`%s`", i ? ", " : "", disguise_known_field(i));
+    assert_string_equal(buf_text(&text), buf_text(&list));
+    buf_fini(&text);
+    buf_fini(&list);
+}
+
 int
 main(void)
 {
@@ -443,6 +475,7 @@ main(void)
         cmocka_unit_test(addresses_of_random_words_never_survive),
         cmocka_unit_test(json_stays_json_of_the_same_shape),
         cmocka_unit_test(any_text_is_taken),
+        cmocka_unit_test(the_fields_are_those_of_the_reference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

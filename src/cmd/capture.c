@@ -49,6 +49,7 @@ struct capture {
     struct capture_maker *maker;
     struct picks picks; /* the rules, then the two below */
     size_t no_match, dead_letter;
+    bool *kinds;                  /* the groups that the latest event fits into */
     size_t tombstones, strangers; /* that no rule reads */
     struct dropped dropped[CAPTURE_DROP_COUNT];
     bool random_key;
@@ -146,13 +147,17 @@ find_group(const struct capture *capture, enum map_outcome outcome, size_t *ret_
     return found;
 }
 
+/* Notes which groups the event fits into. */
 static void
-count_event(struct capture *capture, enum map_outcome outcome)
+find_kinds(struct capture *capture, enum map_outcome outcome)
 {
-    capture->picks.groups[capture->no_match].seen += outcome == MAP_NO_MATCH;
-    capture->picks.groups[capture->dead_letter].seen += map_outcome_is_failure(outcome);
     for (size_t i = 0; i < capture->no_match; i++)
-        capture->picks.groups[i].seen += capture_maker_matched(capture->maker, i);
+        capture->kinds[i] =
+            capture_maker_matched(capture->maker, i) && !map_outcome_is_failure(outcome);
+    capture->kinds[capture->no_match] = outcome == MAP_NO_MATCH;
+    capture->kinds[capture->dead_letter] = map_outcome_is_failure(outcome);
+    for (size_t i = 0; i < capture->picks.group_count; i++)
+        capture->picks.groups[i].seen += capture->kinds[i];
 }
 
 /* Whether the rules that can be reached have all they may have. */
@@ -190,12 +195,13 @@ take_event(void *opaque, const struct event *event, const char *where)
         capture->tombstones++;
         return 0;
     }
-    count_event(capture, outcome);
+    find_kinds(capture, outcome);
     if (!find_group(capture, outcome, &group))
         return 0;
     text = capture_maker_test(capture->maker, event, &drop);
     if (text) {
-        picks_add(&capture->picks, group, capture_maker_shape(capture->maker), text);
+        picks_add(&capture->picks, group, capture->kinds, capture_maker_shape(capture->maker),
+                  text);
     } else if (!capture->dropped[drop].count++) {
         snprintf(capture->dropped[drop].first, PLACE_MAX, "%s", where);
     }
@@ -287,13 +293,14 @@ say_groups(const struct capture *capture)
     }
     for (size_t i = 0; i < capture->picks.group_count; i++) {
         const struct pick_group *group = &capture->picks.groups[i];
+        size_t tests = picks_fitting(&capture->picks, i);
         bool is_rule = i < capture->no_match;
 
         if (is_rule ? !ruleset_rule_is_enabled(rules, i) : !group->seen)
             continue;
         fprintf(stderr, "  %-*s  %zu test%s of %zu event%s\n", width,
-                is_rule ? ruleset_rule_name(rules, i) : others[i - capture->no_match], group->count,
-                plural(group->count), group->seen, plural(group->seen));
+                is_rule ? ruleset_rule_name(rules, i) : others[i - capture->no_match], tests,
+                plural(tests), group->seen, plural(group->seen));
     }
 }
 
@@ -408,10 +415,12 @@ capture_tests(const struct capture_order *order)
         capture.no_match = ruleset_rule_count(capture.config->rules);
         capture.dead_letter = capture.no_match + 1;
         picks_init(&capture.picks, capture.no_match + 2, (size_t)order->per_rule);
+        capture.kinds = xcalloc(capture.no_match + 2, sizeof(capture.kinds[0]));
         capture.maker = capture_maker_new(capture.config, capture.disguise);
         status = capture_events(&capture);
         capture_maker_free(capture.maker);
         picks_fini(&capture.picks);
+        xfree(capture.kinds);
     }
     disguise_free(capture.disguise);
     config_free(capture.config);

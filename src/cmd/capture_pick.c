@@ -14,12 +14,19 @@ picks_init(struct picks *picks, size_t groups, size_t most)
         picks->groups[i].items = xcalloc(most, sizeof(picks->groups[i].items[0]));
 }
 
+static void
+free_pick(struct pick *pick)
+{
+    xfree(pick->text);
+    xfree(pick->kinds);
+}
+
 void
 picks_fini(struct picks *picks)
 {
     for (size_t i = 0; i < picks->group_count; i++) {
         for (size_t k = 0; k < picks->groups[i].count; k++)
-            xfree(picks->groups[i].items[k].text);
+            free_pick(&picks->groups[i].items[k]);
         xfree(picks->groups[i].items);
     }
     xfree(picks->groups);
@@ -59,7 +66,7 @@ picks_wants(const struct picks *picks, size_t group, uint64_t shape)
 }
 
 void
-picks_add(struct picks *picks, size_t group, uint64_t shape, char *text)
+picks_add(struct picks *picks, size_t group, const bool *kinds, uint64_t shape, char *text)
 {
     struct pick_group *to = &picks->groups[group];
     size_t at = to->count < picks->most ? to->count : find_like(to);
@@ -69,10 +76,12 @@ picks_add(struct picks *picks, size_t group, uint64_t shape, char *text)
         to->count++;
     } else {
         picks->bytes -= strlen(to->items[at].text);
-        xfree(to->items[at].text);
+        free_pick(&to->items[at]);
     }
     picks->bytes += strlen(text);
-    to->items[at] = (struct pick){.text = text, .shape = shape};
+    to->items[at] = (struct pick){.text = text,
+                                  .kinds = xmemdup(kinds, picks->group_count * sizeof(kinds[0])),
+                                  .shape = shape};
 }
 
 size_t
@@ -82,5 +91,17 @@ picks_count(const struct picks *picks)
 
     for (size_t i = 0; i < picks->group_count; i++)
         count += picks->groups[i].count;
+    return count;
+}
+
+size_t
+picks_fitting(const struct picks *picks, size_t group)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < picks->group_count; i++) {
+        for (size_t k = 0; k < picks->groups[i].count; k++)
+            count += picks->groups[i].items[k].kinds[group];
+    }
     return count;
 }

@@ -15,6 +15,7 @@ enum { PICKS_BYTES_MAX = 128 * 1024 * 1024 /* of all texts */ };
 
 struct pick {
     char *text;
+    bool *kinds;    /* the groups that its event would fit into */
     uint64_t shape; /* of the event; see capture_test.h */
 };
 
@@ -39,8 +40,12 @@ void picks_fini(struct picks *picks);
  * an earlier one can make room. None is when the texts hold too much. */
 bool picks_wants(const struct picks *picks, size_t group, uint64_t shape);
 
-/* Adds TEXT, which is taken, to a group that wants it. */
-void picks_add(struct picks *picks, size_t group, uint64_t shape, char *text);
+/* Adds TEXT, which is taken, to a group that wants it. KINDS: for each group whether the event
+ * would fit into it, too; copied. */
+void picks_add(struct picks *picks, size_t group, const bool *kinds, uint64_t shape, char *text);
+
+/* How many tests have an event that would fit into GROUP, wherever they are. */
+size_t picks_fitting(const struct picks *picks, size_t group);
 
 /* How many tests there are. */
 size_t picks_count(const struct picks *picks);

@@ -5,6 +5,8 @@
 #include "cmd/capture_pick.h"
 #include "unit.h"
 
+static const bool in_it[] = {true};
+
 /* Offers events of the SHAPES, one letter each; says which were kept, by their number. */
 static const char *
 kept(const char *shapes, size_t most)
@@ -16,7 +18,7 @@ kept(const char *shapes, size_t most)
     picks_init(&picks, 1, most);
     for (size_t i = 0; shapes[i]; i++) {
         if (picks_wants(&picks, 0, (uint64_t)shapes[i]))
-            picks_add(&picks, 0, (uint64_t)shapes[i], xasprintf("%zu", i));
+            picks_add(&picks, 0, in_it, (uint64_t)shapes[i], xasprintf("%zu", i));
     }
     for (size_t i = 0; i < picks.groups[0].count; i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
@@ -63,7 +65,7 @@ as_many_shapes_are_kept_as_there_is_room_for(void **state)
             kinds += !came[shape];
             came[shape] = true;
             if (picks_wants(&picks, 0, shape))
-                picks_add(&picks, 0, shape, xstrdup("x"));
+                picks_add(&picks, 0, in_it, shape, xstrdup("x"));
         }
         for (size_t i = 0; i < picks.groups[0].count; i++) {
             held += !is_held[picks.groups[0].items[i].shape];
@@ -71,6 +73,7 @@ as_many_shapes_are_kept_as_there_is_room_for(void **state)
         }
         assert_int_equal(picks_count(&picks), count < most ? count : most);
         assert_int_equal(held, kinds < most ? kinds : most);
+        assert_int_equal(picks_fitting(&picks, 0), picks_count(&picks));
         picks_fini(&picks);
     }
 }

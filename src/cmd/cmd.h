@@ -19,6 +19,8 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_capture(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_call(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_redrive(int argc, char **argv);

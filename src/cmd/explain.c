@@ -1,25 +1,20 @@
 /* sendx-worker explain: what the rules make of events, and why. It sends nothing. */
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/xalloc.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/explanation.h"
 #include "cmd/kafka_look.h"
-#include "cmd/record_json.h"
-
-enum { EVENT_BYTES_MAX = 64 * 1024 * 1024 /* of a line */ };
+#include "cmd/source.h"
 
 /* The command line. */
 struct question {
     const char *config_file;
-    const char *topic, *input, *at; /* NULL: not given */
-    size_t last;                    /* 0: not given */
+    struct source_order from;
     bool curl, json;
 };
 
@@ -28,9 +23,7 @@ struct session {
     struct config *config;
     struct mapping mapping;
     struct trace *trace;
-    const char *only_topic; /* that of all rules, or NULL */
-    const char *source;     /* name of the input */
-    size_t line, events;
+    size_t events;
     int64_t wall_ms;
     bool colour, failed; /* an event could not be mapped */
 };
@@ -43,23 +36,15 @@ wants_colour(void)
     return isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
 }
 
-/* The topic of all rules, if it is one and no expression. */
-static const char *
-find_only_topic(const struct ruleset *rules)
+static int
+explain_event(void *opaque, const struct event *event, const char *where)
 {
-    const char *topic = ruleset_topic(rules, 0);
-
-    return ruleset_topic_count(rules) == 1 && *topic != '^' ? topic : NULL;
-}
-
-static void
-explain_event(struct session *session, const struct event *event, const char *source)
-{
+    struct session *session = opaque;
     struct explanation explanation = {
         .config = session->config,
         .event = event,
         .number = ++session->events,
-        .source = source,
+        .source = where,
         .mapping = &session->mapping,
         .trace = session->trace,
         .curl = session->question->curl,
@@ -68,170 +53,28 @@ explain_event(struct session *session, const struct event *event, const char *so
 
     explanation.outcome = ruleset_map_traced(session->config->rules, event, session->wall_ms,
                                              session->trace, &session->mapping);
-    if (explanation.outcome == MAP_NOT_JSON || explanation.outcome == MAP_NOT_RENDERED)
+    if (map_outcome_is_failure(explanation.outcome))
         session->failed = true;
     if (session->question->json)
         explanation_print_json(&explanation, stdout);
     else
         explanation_print(&explanation, stdout);
-}
-
-static void
-explain_of_line(struct session *session, const struct event *event)
-{
-    char *source = xasprintf("%s:%zu", session->source, session->line);
-
-    explain_event(session, event, source);
-    xfree(source);
+    return 0;
 }
 
 static int
-refuse_line(const struct session *session, const char *why)
+explain_all(struct session *session)
 {
-    fflush(stdout);
-    fprintf(stderr, "sendx-worker explain: %s:%zu: %s\n", session->source, session->line, why);
-    return CMD_WRONG;
-}
+    struct source source = {.command = "explain",
+                            .order = &session->question->from,
+                            .kafka = &session->config->kafka,
+                            .rules = {session->config->rules},
+                            .signals = -1,
+                            .take = explain_event,
+                            .opaque = session};
+    int status = source_run(&source);
 
-static int
-explain_record(struct session *session, const json_t *json, const char *text, size_t len)
-{
-    struct json_range range = json_text_value(text, len, 0);
-    struct record_json record;
-    struct err err = {{0}};
-
-    if (record_json_read(&record, json, text, range, &err))
-        return refuse_line(session, err.msg);
-    explain_of_line(session, &record.event);
-    record_json_fini(&record);
-    return CMD_OK;
-}
-
-static int
-explain_payload(struct session *session, const char *topic, const char *text, size_t len)
-{
-    struct event event = {
-        .topic = topic, .timestamp_ms = EVENT_NO_TIME, .payload = text, .payload_len = len};
-
-    if (!topic)
-        return refuse_line(session,
-                           "of which topic is this? Say --topic TOPIC, or write the event as "
-                           "{\"topic\": \"…\", \"event\": …}");
-    explain_of_line(session, &event);
-    return CMD_OK;
-}
-
-static int
-explain_line(struct session *session, const char *text, size_t len)
-{
-    json_t *json = NULL;
-    int status;
-
-    if (session->question->topic)
-        return explain_payload(session, session->question->topic, text, len);
-    json = json_loadb(text, len, JSON_DECODE_ANY, NULL);
-    if (record_json_is_one(json))
-        status = explain_record(session, json, text, len);
-    else
-        status = explain_payload(session, session->only_topic, text, len);
-    json_decref(json);
-    return status;
-}
-
-/* A line without its end; false at the end of the input. */
-static bool
-read_line(FILE *in, struct buf *line)
-{
-    int c = getc_unlocked(in);
-
-    buf_reset(line);
-    if (c == EOF)
-        return false;
-    for (; c != EOF && c != '\n'; c = getc_unlocked(in))
-        buf_add_char(line, (char)c);
-    if (line->len && line->data[line->len - 1] == '\r')
-        buf_truncate(line, line->len - 1);
-    return true;
-}
-
-static bool
-is_blank(const struct buf *line)
-{
-    return strspn(buf_text(line), " \t") == line->len;
-}
-
-static int
-explain_lines(struct session *session, FILE *in)
-{
-    struct buf line;
-    int status = CMD_OK;
-
-    buf_init(&line, EVENT_BYTES_MAX);
-    while (status == CMD_OK && read_line(in, &line)) {
-        session->line++;
-        if (buf_toobig(&line))
-            status = refuse_line(session, "the line has more than 64 MiB");
-        else if (!is_blank(&line))
-            status = explain_line(session, buf_text(&line), line.len);
-    }
-    if (status == CMD_OK && ferror(in))
-        status = refuse_line(session, strerror(errno));
-    buf_fini(&line);
-    if (status == CMD_OK && !session->events)
-        fprintf(stderr, "sendx-worker explain: %s holds no event; it takes one JSON text a line\n",
-                session->source);
-    return status;
-}
-
-static int
-explain_input(struct session *session)
-{
-    const char *input = session->question->input;
-    FILE *in = stdin;
-    int status;
-
-    session->source = "stdin";
-    if (input && strcmp(input, "-") != 0) {
-        session->source = input;
-        in = fopen(input, "re");
-    }
-    if (!in) {
-        fprintf(stderr, "sendx-worker explain: %s: %s\n", input, strerror(errno));
-        return CMD_WRONG;
-    }
-    status = explain_lines(session, in);
-    if (in != stdin)
-        fclose(in);
-    return status;
-}
-
-static int
-explain_kafka(struct session *session)
-{
-    const struct question *question = session->question;
-    const struct kafka_config *kafka = &session->config->kafka;
-    struct kafka_look look = {0};
-    struct err err = {{0}};
-    int rc;
-
-    if (question->at)
-        rc = kafka_look_at(&look, kafka, question->at, &err);
-    else
-        rc = kafka_look_last(&look, kafka, question->topic, question->last, &err);
-    if (rc)
-        fprintf(stderr, "sendx-worker explain: %s\n", err.msg);
-    for (size_t i = 0; !rc && i < look.count; i++) {
-        const struct event *event = &look.items[i]->event;
-        char *source =
-            xasprintf("%s:%d:%" PRId64, event->topic, (int)event->partition, event->offset);
-
-        explain_event(session, event, source);
-        xfree(source);
-    }
-    if (!rc && !look.count)
-        fprintf(stderr, "sendx-worker explain: topic \"%s\" holds no record\n", question->topic);
-    kafka_look_fini(&look);
-    return rc ? CMD_FAILED : CMD_OK;
+    return status == CMD_OK && session->failed ? CMD_FAILED : status;
 }
 
 static int
@@ -244,29 +87,13 @@ explain(const struct question *question)
     if (!session.config)
         return CMD_WRONG;
     session.trace = trace_new(session.config->rules);
-    session.only_topic = find_only_topic(session.config->rules);
     session.colour = wants_colour();
     mapping_init(&session.mapping);
-    status = question->at || question->last ? explain_kafka(&session) : explain_input(&session);
-    if (status == CMD_OK && session.failed)
-        status = CMD_FAILED;
+    status = explain_all(&session);
     mapping_fini(&session.mapping);
     trace_free(session.trace);
     config_free(session.config);
     return status;
-}
-
-static int
-read_count(const char *text, size_t *ret)
-{
-    char *end;
-    unsigned long count = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end || count < 1 || count > KAFKA_LOOK_MAX)
-        return cmd_usage("explain", "--last takes a number from 1 to %d, not \"%s\"",
-                         (int)KAFKA_LOOK_MAX, text);
-    *ret = count;
-    return CMD_OK;
 }
 
 static int
@@ -281,16 +108,17 @@ read_options(struct question *question, int argc, char **argv)
         {"json", no_argument, NULL, 'j'},
         {0},
     };
+    int64_t count = 0;
     int c;
 
     while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (c == 'c')
             question->config_file = optarg;
         else if (c == 't')
-            question->topic = optarg;
+            question->from.topic = optarg;
         else if (c == 'a')
-            question->at = optarg;
-        else if (c == 'l' && read_count(optarg, &question->last))
+            question->from.at = optarg;
+        else if (c == 'l' && argument_count("explain", "last", optarg, KAFKA_LOOK_MAX, &count))
             return CMD_WRONG;
         else if (c == 'u')
             question->curl = true;
@@ -299,39 +127,33 @@ read_options(struct question *question, int argc, char **argv)
         else if (c != 'l')
             return cmd_usage("explain", NULL);
     }
+    question->from.last = (size_t)count;
     return CMD_OK;
 }
 
 static int
 check_question(const struct question *question)
 {
+    const struct source_order *from = &question->from;
+
     if (!question->config_file)
         return cmd_usage("explain", "-c FILE is missing");
-    if (question->topic && !ruleset_is_topic_name(question->topic))
-        return cmd_usage("explain", "\"%s\" is no name of a topic", question->topic);
-    if (question->last && !question->topic)
+    if (from->last && !from->topic)
         return cmd_usage("explain", "--last needs --topic");
-    if (question->at && (question->topic || question->last))
-        return cmd_usage("explain",
-                         "--at names topic and offset; --topic and --last go without it");
-    if (question->at && !kafka_look_is_place(question->at))
-        return cmd_usage("explain", "--at takes topic:partition:offset, not \"%s\"", question->at);
-    if (question->input && (question->at || question->last))
-        return cmd_usage("explain", "events come from a file or from Kafka, not both");
-    return CMD_OK;
+    return source_check("explain", from);
 }
 
 int
 cmd_explain(int argc, char **argv)
 {
-    struct question question = {0};
+    struct question question = {.from.since_ms = EVENT_NO_TIME};
 
     if (read_options(&question, argc, argv))
         return CMD_WRONG;
     if (optind + 1 < argc)
         return cmd_usage("explain", "\"%s\" is one argument too many", argv[optind + 1]);
     if (optind < argc)
-        question.input = argv[optind];
+        question.from.input = argv[optind];
     if (check_question(&question))
         return CMD_WRONG;
     return explain(&question);

@@ -90,6 +90,75 @@ static const struct command commands[] = {
          "Nothing is sent and no secret is needed.\n\n"
          "Exit status: 0 all tests passed or were updated, 1 a test failed, 2 the "
          "configuration, the command line or a file of tests is wrong; then none is run."},
+    {.name = "capture",
+     .arguments = "-c FILE [--topic TOPIC] [--last N | --since TIME] [--wait TIME] [OPTION]... "
+                  "[FILE]",
+     .doc = "write rule tests from events, names and addresses replaced",
+     .run = cmd_capture,
+     .options =
+         {OPTION_CONFIG,
+          {"--topic TOPIC", "events of this topic; without it, those of all topics of the rules"},
+          {"--per-rule N", "at most N tests of each rule, of events that no rule matches and of "
+                           "those that would be dead letters; 5 without it"},
+          {"--last N", "the last N events of each topic in Kafka"},
+          {"--since TIME", "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago"},
+          {"--wait TIME", "and those that come during TIME, such as 10m"},
+          {"--raw", "replace nothing"},
+          {"--replace FIELD", "replace what stands in FIELD, too; may be repeated"},
+          {"--keep FIELD", "leave FIELD but for addresses and phone numbers in it; may be "
+                           "repeated"},
+          {"--key FILE", "replace by the key in FILE, at least 16 bytes; without it by that in "
+                         "the environment, SENDX_WORKER_CAPTURE_KEY, else by a random one"},
+          {"--output FILE", "write the tests to FILE, which must not be there yet"},
+          {"--force", "write over FILE"},
+          {"FILE", "events, one JSON text a line as explain has them; \"-\": standard input"}},
+     .more =
+         "Without FILE, --last and --since it takes what comes, for a minute or --wait, and ends "
+         "when each rule has its tests; Ctrl-C ends it earlier and writes what there is. From "
+         "Kafka events are only read: in no consumer group, and nothing is committed.\n\n"
+         "Of more events than are wanted those are taken that rules treat differently. Each test "
+         "is run before it is written, and left out if it does not pass, or if rules would treat "
+         "its event otherwise than the original: the output says how many and which.\n\n"
+         "Replaced are e-mail addresses and phone numbers, wherever they stand, and all that "
+         "stands in fields with names such as name, first_name, email, phone or address; "
+         "docs/rules.md has the list. The same becomes the same, and texts that rules compare "
+         "with stay.\n\n"
+         "Exit status: 0 tests were written, 1 none could be made or Kafka could not be read, 2 "
+         "the configuration, the command line or a line is wrong."},
+    {.name = "diff",
+     .arguments = "--old FILE --new FILE [--topic TOPIC] [--last N | --since TIME] [--fail-over N] "
+                  "[--json] [FILE]",
+     .doc = "show what other rules would change for events",
+     .run = cmd_diff,
+     .options = {{"--old FILE", "the configuration as it was"},
+                 {"--new FILE", "the configuration as it would be; Kafka is read as it says"},
+                 {"--topic TOPIC", "events of this topic; without it, those of all topics of the "
+                                   "rules"},
+                 {"--last N", "the last N events of each topic in Kafka"},
+                 {"--since TIME",
+                  "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago"},
+                 {"--fail-over N", "exit 1 only where there are more than N differences"},
+                 {"--samples N", "show at most N events for each rule; 2 without it"},
+                 {"--json", "print one JSON object, for programs"},
+                 {"FILE",
+                  "events, one JSON text a line as explain has them; standard input without "
+                  "it, or with \"-\""}},
+     .more =
+         "Nothing is sent, and no secret is needed. Calls are compared by what they send: those "
+         "that both make count as the same, by whichever rule. Of the others, an old and a new one "
+         "of the same kind for the same contact are one that changes; the rest are added or "
+         "removed. The order of tags does not count, that of calls of a contact does. Calls are "
+         "those before folding, and each event is a new one, whatever max_age says.\n\n"
+         "A tag counts as added or removed more or fewer times over all events. Contacts are "
+         "counted once each, exactly up to a million by rule and tag. In the samples addresses are "
+         "masked; other values stand as they would be sent. From Kafka events are only read: in no "
+         "consumer group, and nothing is committed.\n\n"
+         "Exit status, as diff(1) has it: 0 no difference, or not more than --fail-over allows, 1 "
+         "differences, 2 trouble: a configuration, the command line or a line is wrong, Kafka "
+         "could "
+         "not be read, or it was interrupted. An event that only becomes a dead letter, or none "
+         "any "
+         "more, or whose calls only change places, counts as one call that differs."},
     {.name = "config",
      .arguments = "-c FILE | --reference | --rules-reference",
      .doc = "print what is in force, secrets masked",

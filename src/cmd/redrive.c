@@ -1,14 +1,11 @@
 /* sendx-worker redrive: the command line. */
-#include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/redrive.h"
-#include "config/unit.h"
 
 enum {
     OPTION_DRY_RUN = 256,
@@ -32,41 +29,6 @@ static const struct option options[] = {
     {0},
 };
 
-/* A time, or how long ago it was. */
-static int
-read_time(const char *name, const char *text, int64_t *ret_ms)
-{
-    struct err ignored = {0}, why = {0};
-    int64_t ago_ms;
-
-    if (duration_parse(text, &ago_ms, &ignored) == 0) {
-        *ret_ms = clock_wall_ms() - ago_ms;
-        if (*ret_ms < 0)
-            *ret_ms = 0;
-        return 0;
-    }
-    if (time_parse(text, ret_ms, &why) == 0)
-        return 0;
-    return cmd_usage(
-        "redrive",
-        "--%s: \"%s\" is neither a time such as 2026-01-31T08:00:00Z nor how long ago, "
-        "such as 24h or 30m",
-        name, text);
-}
-
-static int
-read_count(const char *name, const char *text, int64_t max, int64_t *ret)
-{
-    char *end;
-
-    errno = 0;
-    *ret = strtoll(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || errno || *end || *ret < 1 || *ret > max)
-        return cmd_usage("redrive", "--%s: \"%s\" is no whole number from 1 to %lld", name, text,
-                         (long long)max);
-    return 0;
-}
-
 static int
 read_word(const char *name, const char *text, const char **ret)
 {
@@ -89,13 +51,13 @@ read_option(int c, const char *text, struct redrive_options *redrive)
     case OPTION_REASON:
         return read_word("reason", text, &filter->reason);
     case OPTION_SINCE:
-        return read_time("since", text, &filter->since_ms);
+        return argument_time("redrive", "since", text, &filter->since_ms);
     case OPTION_UNTIL:
-        return read_time("until", text, &filter->until_ms);
+        return argument_time("redrive", "until", text, &filter->until_ms);
     case OPTION_LIMIT:
-        return read_count("limit", text, 1000000000, &filter->limit);
+        return argument_count("redrive", "limit", text, 1000000000, &filter->limit);
     case OPTION_RATE:
-        return read_count("rate", text, 1000000, &redrive->rate);
+        return argument_count("redrive", "rate", text, 1000000, &redrive->rate);
     default: /* getopt has said why */
         return cmd_usage("redrive", NULL);
     }

@@ -8,10 +8,11 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "cmd/call_text.h"
 #include "cmd/cmd.h"
 #include "cmd/explanation.h"
 #include "cmd/test_diff.h"
-#include "cmd/test_file.h"
+#include "cmd/test_run.h"
 #include "rules/table.h"
 
 enum { FILES_MAX = 100000 };
@@ -120,22 +121,6 @@ read_files(struct run *run)
 
 /* Tests */
 
-static bool
-is_failure(enum map_outcome outcome)
-{
-    return outcome == MAP_NOT_JSON || outcome == MAP_NOT_RENDERED;
-}
-
-static bool
-agrees(const struct run *run, const struct rule_test *test, enum map_outcome outcome)
-{
-    if (test->is_open)
-        return false;
-    if (test->error)
-        return is_failure(outcome) && strstr(run->mapping.reason, test->error);
-    return !is_failure(outcome) && test_calls_agree(&test->expected, &run->mapping.calls);
-}
-
 /* A name in a line of TAP, where "#" would begin a directive. */
 static void
 print_name(const char *text)
@@ -178,39 +163,34 @@ static void
 print_difference(const struct run *run, const struct test_file *file, const struct rule_test *test,
                  enum map_outcome outcome)
 {
+    struct buf diff;
+
     printf("# %s:%u: expected -, got +\n", file->path, test_file_line(file, test));
     if (test->error)
         printf("# -  an error with: %s\n", test->error);
     else if (!test->expected.count)
         printf("# -  no call\n");
-    test_print_diff(run->config, &test->expected, &run->mapping.calls, "# ", stdout);
-    if (is_failure(outcome))
+    buf_init(&diff, CALL_TEXT_MAX);
+    test_add_diff((struct test_side){run->config, &test->expected},
+                  (struct test_side){run->config, &run->mapping.calls}, "# ", &diff);
+    fwrite(buf_text(&diff), 1, diff.len, stdout);
+    buf_fini(&diff);
+    if (map_outcome_is_failure(outcome))
         printf("# +  an error: %s\n", run->mapping.reason);
     else if (!run->mapping.calls.count)
         printf("# +  no call\n");
-    if (!is_failure(outcome))
+    if (!map_outcome_is_failure(outcome))
         print_why(run, test);
-}
-
-/* Without "now" an event is as young as its timestamp says. */
-static int64_t
-time_of(const struct run *run, const struct rule_test *test)
-{
-    if (test->has_now)
-        return test->now_ms;
-    if (test->record.event.timestamp_ms != EVENT_NO_TIME)
-        return test->record.event.timestamp_ms;
-    return run->wall_ms;
 }
 
 static void
 run_test(struct run *run, const struct test_file *file, struct rule_test *test)
 {
-    enum map_outcome outcome = ruleset_map_traced(run->config->rules, &test->record.event,
-                                                  time_of(run, test), run->trace, &run->mapping);
+    enum map_outcome outcome =
+        rule_test_map(test, run->config->rules, run->wall_ms, run->trace, &run->mapping);
 
     run->number++;
-    if (agrees(run, test, outcome)) {
+    if (rule_test_agrees(test, outcome, &run->mapping)) {
         print_verdict("ok", run, file, test);
     } else if (run->order->update) {
         rule_test_update(file, test, run->config, outcome, &run->mapping);

@@ -229,24 +229,25 @@ same_purpose(const void *a, const void *b)
     return x->kind == y->kind && !strcmp(call_email(x), call_email(y));
 }
 
-/* Where a difference is printed. */
+/* Where a difference goes. */
 struct page {
-    const struct config *config;
+    struct test_side expected, got;
     const char *indent;
-    FILE *out;
+    struct buf *out;
 };
 
 static void
-print_line(const struct page *page, char sign, const char *line)
+put_line(const struct page *page, char sign, const char *line)
 {
-    fprintf(page->out, "%s%c", page->indent, sign);
+    buf_add_text(page->out, page->indent);
+    buf_add_char(page->out, sign);
     for (; *line; line++)
-        fputc((unsigned char)*line < ' ' || *line == 0x7f ? ' ' : *line, page->out);
-    fputc('\n', page->out);
+        buf_add_char(page->out, (unsigned char)*line < ' ' || *line == 0x7f ? ' ' : *line);
+    buf_add_char(page->out, '\n');
 }
 
 static void
-print_pair(const struct page *page, const struct call *expected, const struct call *got)
+put_pair(const struct page *page, const struct call *expected, const struct call *got)
 {
     struct line_list of_a = {0}, of_b = {0};
     struct row a, b;
@@ -254,13 +255,13 @@ print_pair(const struct page *page, const struct call *expected, const struct ca
     unsigned *cells;
     char sign;
 
-    add_call(&of_a, page->config, expected, expected);
-    add_call(&of_b, page->config, got, expected);
+    add_call(&of_a, page->expected.config, expected, expected);
+    add_call(&of_b, page->got.config, got, expected);
     a = (struct row){(const void *const *)of_a.items, of_a.count};
     b = (struct row){(const void *const *)of_b.items, of_b.count};
     cells = find_common(a, b, same_line);
     while ((sign = next_sign(a, b, cells, same_line, i, j))) {
-        print_line(page, sign, sign == '+' ? of_b.items[j] : of_a.items[i]);
+        put_line(page, sign, sign == '+' ? of_b.items[j] : of_a.items[i]);
         i += sign != '+';
         j += sign != '-';
     }
@@ -270,34 +271,47 @@ print_pair(const struct page *page, const struct call *expected, const struct ca
 }
 
 static void
-print_whole(const struct page *page, char sign, const struct call *call)
+put_whole(const struct page *page, char sign, const struct call *call)
 {
     struct line_list lines = {0};
 
-    add_call(&lines, page->config, call, call);
+    add_call(&lines, sign == '+' ? page->got.config : page->expected.config, call, call);
     for (size_t i = 0; i < lines.count; i++)
-        print_line(page, sign, lines.items[i]);
+        put_line(page, sign, lines.items[i]);
     free_lines(&lines);
 }
 
 void
-test_print_diff(const struct config *config, const struct call_list *expected,
-                const struct call_list *got, const char *indent, FILE *out)
+test_add_diff(struct test_side expected, struct test_side got, const char *indent, struct buf *out)
 {
-    struct page page = {.config = config, .indent = indent, .out = out};
-    struct row a = {(const void *const *)expected->items, expected->count};
-    struct row b = {(const void *const *)got->items, got->count};
+    struct page page = {.expected = expected, .got = got, .indent = indent, .out = out};
+    struct row a = {(const void *const *)expected.calls->items, expected.calls->count};
+    struct row b = {(const void *const *)got.calls->items, got.calls->count};
     unsigned *cells = find_common(a, b, same_purpose);
     size_t i = 0, j = 0;
     char sign;
 
     while ((sign = next_sign(a, b, cells, same_purpose, i, j))) {
         if (sign == ' ')
-            print_pair(&page, expected->items[i], got->items[j]);
+            put_pair(&page, expected.calls->items[i], got.calls->items[j]);
         else
-            print_whole(&page, sign, sign == '+' ? got->items[j] : expected->items[i]);
+            put_whole(&page, sign, sign == '+' ? got.calls->items[j] : expected.calls->items[i]);
         i += sign != '+';
         j += sign != '-';
     }
     xfree(cells);
+}
+
+void
+test_add_plain(const struct config *config, const struct call *call, struct buf *out)
+{
+    struct line_list lines = {0};
+
+    add_body(&lines, call);
+    buf_printf(out, "%s to %s\n", call_kind_name(call->kind), config->accounts[call->account].name);
+    for (size_t i = 0; i < lines.count; i++) {
+        buf_add_text(out, lines.items[i]);
+        buf_add_char(out, '\n');
+    }
+    free_lines(&lines);
 }

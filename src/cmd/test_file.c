@@ -275,20 +275,41 @@ load_tree(struct test_file *file, struct diag *diag)
                       "not JSON: column %d: %s", at.column, at.text);
 }
 
+static struct test_file *
+parse(struct test_file *file, const struct config *config, bool may_be_open, struct diag *diag)
+{
+    struct reading reading = {
+        .file = file, .config = config, .may_be_open = may_be_open, .diag = diag};
+
+    if (!load_tree(file, diag) && !read_tests(file, &reading))
+        return file;
+    test_file_free(file);
+    return NULL;
+}
+
 struct test_file *
 test_file_read(const char *path, const struct config *config, bool may_be_open, struct diag *diag)
 {
     struct test_file *file = xcalloc(1, sizeof(*file));
-    struct reading reading = {
-        .file = file, .config = config, .may_be_open = may_be_open, .diag = diag};
 
     file->path = path;
     buf_init(&file->text, FILE_BYTES_MAX);
-    if (load_text(file, diag) || load_tree(file, diag) || read_tests(file, &reading)) {
-        test_file_free(file);
-        return NULL;
-    }
-    return file;
+    if (!load_text(file, diag))
+        return parse(file, config, may_be_open, diag);
+    test_file_free(file);
+    return NULL;
+}
+
+struct test_file *
+test_file_parse(const char *path, struct buf *text, const struct config *config, bool may_be_open,
+                struct diag *diag)
+{
+    struct test_file *file = xcalloc(1, sizeof(*file));
+
+    file->path = path;
+    file->text = *text;
+    buf_init(text, text->cap);
+    return parse(file, config, may_be_open, diag);
 }
 
 void

@@ -37,6 +37,10 @@ struct test_file {
  * expect anything. */
 struct test_file *test_file_read(const char *path, const struct config *config, bool may_be_open,
                                  struct diag *diag) MUSTCHECK;
+
+/* The same for a text that is handed in; PATH is what messages call it. TEXT is taken. */
+struct test_file *test_file_parse(const char *path, struct buf *text, const struct config *config,
+                                  bool may_be_open, struct diag *diag) MUSTCHECK;
 void test_file_free(struct test_file *file); /* NULL is accepted */
 
 unsigned test_file_line(const struct test_file *file, const struct rule_test *test); /* from 1 */
@@ -45,6 +49,9 @@ unsigned test_file_line(const struct test_file *file, const struct rule_test *te
 void rule_test_update(const struct test_file *file, struct rule_test *test,
                       const struct config *config, enum map_outcome outcome,
                       const struct mapping *mapping);
+
+/* Adds the file's text as it is with all updates. Returns how many there are. */
+int test_file_print(const struct test_file *file, struct buf *out);
 
 /* Writes the file anew if a test was updated. Returns how many were, or -1. */
 int test_file_write(const struct test_file *file, struct err *err) MUSTCHECK;

@@ -1,12 +1,10 @@
 /* Rewriting what tests expect. */
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/xalloc.h"
 #include "cmd/call_text.h"
 #include "cmd/test_file.h"
+#include "cmd/write_file.h"
 
 enum {
     LINE_WIDTH = 100,
@@ -96,7 +94,7 @@ rule_test_update(const struct test_file *file, struct rule_test *test, const str
     deeper = xasprintf("%s  ", indent);
     buf_init(&out, CALL_TEXT_MAX);
     buf_init(&json, CALL_TEXT_MAX);
-    if (outcome == MAP_NOT_JSON || outcome == MAP_NOT_RENDERED) {
+    if (map_outcome_is_failure(outcome)) {
         buf_add_text(&out, "\"error\": ");
         buf_add_json(&out, mapping->reason, strlen(mapping->reason));
     } else {
@@ -139,52 +137,34 @@ add_updated(struct buf *out, const struct test_file *file, const struct rule_tes
     return value.end;
 }
 
-/* Beside the file and then over it, so that it is whole at any moment. */
-static int
-replace_file(const char *path, const struct buf *text, struct err *err)
+int
+test_file_print(const struct test_file *file, struct buf *out)
 {
-    char *beside = xasprintf("%s.new", path);
-    FILE *out = fopen(beside, "we");
-    struct stat old;
-    int rc = 0;
+    size_t at = 0;
+    int count = 0;
 
-    if (!out) {
-        err_set(err, "%s: %s", beside, strerror(errno));
-        xfree(beside);
-        return -1;
+    for (size_t i = 0; i < file->count; i++) {
+        if (!file->tests[i].update)
+            continue;
+        at = add_updated(out, file, &file->tests[i], at);
+        count++;
     }
-    if (stat(path, &old) || fchmod(fileno(out), old.st_mode & 07777) ||
-        fwrite(buf_text(text), 1, text->len, out) != text->len)
-        rc = err_set(err, "%s: %s", beside, strerror(errno));
-    if (fclose(out) && !rc)
-        rc = err_set(err, "%s: %s", beside, strerror(errno));
-    if (!rc && rename(beside, path))
-        rc = err_set(err, "%s: %s", path, strerror(errno));
-    if (rc)
-        unlink(beside);
-    xfree(beside);
-    return rc;
+    buf_add(out, buf_text(&file->text) + at, file->text.len - at);
+    return count;
 }
 
 int
 test_file_write(const struct test_file *file, struct err *err)
 {
     struct buf out;
-    size_t at = 0;
-    int count = 0, rc = 0;
+    int count, rc = 0;
 
     buf_init(&out, 2 * CALL_TEXT_MAX);
-    for (size_t i = 0; i < file->count; i++) {
-        if (!file->tests[i].update)
-            continue;
-        at = add_updated(&out, file, &file->tests[i], at);
-        count++;
-    }
-    buf_add(&out, buf_text(&file->text) + at, file->text.len - at);
+    count = test_file_print(file, &out);
     if (buf_toobig(&out))
         rc = err_set(err, "%s: would become too large", file->path);
     else if (count)
-        rc = replace_file(file->path, &out, err);
+        rc = write_file(file->path, &out, true, err);
     buf_fini(&out);
     return rc ? -1 : count;
 }

@@ -135,16 +135,26 @@ fail_topic(struct kafka_read *read, const char *topic, rd_kafka_resp_err_t code,
     return fail(read, what, rd_kafka_err2str(code), err);
 }
 
+static int
+ask_topics(struct kafka_read *read, const struct rd_kafka_metadata **ret, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_metadata(read->rk, 1, NULL, ret, ASK_MS);
+
+    if (code)
+        return fail(read, "kafka does not say which topics there are", rd_kafka_err2str(code), err);
+    return 0;
+}
+
 /* Asked for among all topics: asking for one by name could create it. */
 int
 kafka_read_partitions(struct kafka_read *read, const char *topic, int32_t *ret_count,
                       struct err *err)
 {
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(read->rk, 1, NULL, &metadata, ASK_MS);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (code)
-        return fail(read, "kafka does not say which topics there are", rd_kafka_err2str(code), err);
+    if (ask_topics(read, &metadata, err))
+        return -1;
     *ret_count = 0;
     for (int i = 0; i < metadata->topic_cnt; i++) {
         if (strcmp(metadata->topics[i].topic, topic) != 0)
@@ -154,6 +164,19 @@ kafka_read_partitions(struct kafka_read *read, const char *topic, int32_t *ret_c
     }
     rd_kafka_metadata_destroy(metadata);
     return code ? fail_topic(read, topic, code, err) : 0;
+}
+
+int
+kafka_read_topics(struct kafka_read *read, kafka_read_topic *take, void *opaque, struct err *err)
+{
+    const struct rd_kafka_metadata *metadata;
+
+    if (ask_topics(read, &metadata, err))
+        return -1;
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        take(opaque, metadata->topics[i].topic, metadata->topics[i].partition_cnt);
+    rd_kafka_metadata_destroy(metadata);
+    return 0;
 }
 
 /* A topic that was just made, or a leader that has moved: the library looks for it meanwhile, and
@@ -167,7 +190,8 @@ is_passing(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
-/* AT is a logical offset. The library has a function for both ends at once, which after an answer
+/* AT is a logical offset or a time; RD_KAFKA_OFFSET_END comes back where nothing is as late. The
+ * library has a function for both ends at once, which after an answer
  * of a former leader gives the end twice: a partition would seem empty (2.0.2). */
 static rd_kafka_resp_err_t
 ask_offset(struct kafka_read *read, const char *topic, int32_t partition, int64_t at, int64_t *ret)
@@ -180,7 +204,7 @@ ask_offset(struct kafka_read *read, const char *topic, int32_t partition, int64_
     code = rd_kafka_offsets_for_times(read->rk, list, ASK_MS);
     if (!code)
         code = asked->err;
-    if (!code && asked->offset < 0)
+    if (!code && asked->offset < 0 && !(at >= 0 && asked->offset == RD_KAFKA_OFFSET_END))
         code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     *ret = asked->offset;
     rd_kafka_topic_partition_list_destroy(list);
@@ -203,6 +227,22 @@ kafka_read_bounds(struct kafka_read *read, const char *topic, int32_t partition,
         (void)poll(NULL, 0, POLL_MS);
     }
     return code ? fail_topic(read, topic, code, err) : 0;
+}
+
+int
+kafka_read_since(struct kafka_read *read, const char *topic, int32_t partition, int64_t time_ms,
+                 int64_t end, int64_t *ret_offset, struct err *err)
+{
+    int64_t until_ms = clock_now_ms() + ASK_MS, offset;
+    rd_kafka_resp_err_t code;
+
+    while ((code = ask_offset(read, topic, partition, time_ms, &offset)) && is_passing(code) &&
+           clock_now_ms() < until_ms)
+        (void)poll(NULL, 0, POLL_MS);
+    if (code)
+        return fail_topic(read, topic, code, err);
+    *ret_offset = offset < 0 || offset > end ? end : offset;
+    return 0;
 }
 
 /* ---- records ---- */

@@ -23,10 +23,19 @@ struct kafka_read *kafka_read_open(const struct kafka_config *config, struct err
 int kafka_read_partitions(struct kafka_read *read, const char *topic, int32_t *ret_count,
                           struct err *err) MUSTCHECK;
 
+/* Tells TAKE of all topics that there are, Kafka's own ones among them. */
+typedef void kafka_read_topic(void *opaque, const char *topic, int32_t partitions);
+int kafka_read_topics(struct kafka_read *read, kafka_read_topic *take, void *opaque,
+                      struct err *err) MUSTCHECK;
+
 /* The first offset that is still there, and one past the last that can be read: where an open
  * transaction begins, or the end. */
 int kafka_read_bounds(struct kafka_read *read, const char *topic, int32_t partition,
                       int64_t *ret_begin, int64_t *ret_end, struct err *err) MUSTCHECK;
+
+/* The first offset whose record has a timestamp of TIME_MS or later; END where there is none. */
+int kafka_read_since(struct kafka_read *read, const char *topic, int32_t partition, int64_t time_ms,
+                     int64_t end, int64_t *ret_offset, struct err *err) MUSTCHECK;
 
 /* What a question for a record came to. */
 enum kafka_read_state {

@@ -526,6 +526,12 @@ reads_topic(const struct ruleset *rules, const struct rule *rule, const char *na
     return false;
 }
 
+bool
+ruleset_rule_reads(const struct ruleset *rules, size_t i, const char *topic)
+{
+    return reads_topic(rules, &rules->rules[i], topic);
+}
+
 enum map_outcome
 ruleset_map_traced(struct ruleset *rules, const struct event *event, int64_t wall_ms,
                    struct trace *trace, struct mapping *mapping)

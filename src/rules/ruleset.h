@@ -43,6 +43,7 @@ bool ruleset_name_calls(struct ruleset *rules, const char *topic, unsigned accou
 size_t ruleset_rule_count(const struct ruleset *rules);
 const char *ruleset_rule_name(const struct ruleset *rules, size_t i);
 unsigned ruleset_rule_account(const struct ruleset *rules, size_t i); /* its index */
+bool ruleset_rule_reads(const struct ruleset *rules, size_t i, const char *topic);
 bool ruleset_rule_is_enabled(const struct ruleset *rules, size_t i);
 
 /* The J-th of its topics as it wrote them; NULL past the last. */
@@ -97,5 +98,12 @@ enum map_outcome ruleset_map_traced(struct ruleset *rules, const struct event *e
 uint64_t ruleset_regex_limited(const struct ruleset *rules);
 
 const char *map_outcome_name(enum map_outcome outcome);
+
+/* Whether the event becomes a dead letter. */
+static inline bool
+map_outcome_is_failure(enum map_outcome outcome)
+{
+    return outcome == MAP_NOT_JSON || outcome == MAP_NOT_RENDERED;
+}
 
 #endif

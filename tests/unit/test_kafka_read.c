@@ -153,6 +153,27 @@ partitions_are_counted_and_a_missing_topic_has_none(void **state)
     assert_int_equal(count, 0);
 }
 
+/* How many partitions topic "two" is told to have. */
+static void
+take_topic(void *opaque, const char *topic, int32_t partitions)
+{
+    int32_t *count = opaque;
+
+    if (!strcmp(topic, "two"))
+        *count += partitions;
+}
+
+static void
+all_topics_are_told_once_each(void **state)
+{
+    struct err err = {0};
+    int32_t count = 0;
+
+    (void)state;
+    assert_int_equal(kafka_read_topics(cluster.read, take_topic, &count, &err), 0);
+    assert_int_equal(count, 2);
+}
+
 static void
 a_range_is_read_to_its_end_and_no_further(void **state)
 {
@@ -213,6 +234,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partitions_are_counted_and_a_missing_topic_has_none),
+        cmocka_unit_test(all_topics_are_told_once_each),
         cmocka_unit_test(a_range_is_read_to_its_end_and_no_further),
         cmocka_unit_test(a_leader_that_is_not_known_yet_is_asked_for_again),
         cmocka_unit_test(records_are_found_at_their_offsets_in_any_order),

@@ -1,0 +1,888 @@
+#include "cmd/disguise.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "cmd/json_text.h"
+#include "rules/decode.h"
+
+enum {
+    TEXT_MAX = 256 * 1024 * 1024,
+    ATTEMPTS = 16,   /* to find a word that is another */
+    DOMAIN_LEN = 7,  /* letters before .example */
+    INSIDE_MAX = 4,  /* levels of JSON in a string of JSON */
+    FIELD_TEXT = 64, /* a longer name is cut where it is listed */
+    KEEP_WORD_MIN = 2
+};
+
+/* In the form in which names are compared. */
+static const char *const known_fields[] = {
+    "name",         "firstname",     "lastname",     "middlename",   "surname",
+    "givenname",    "familyname",    "forename",     "fullname",     "displayname",
+    "nickname",     "maidenname",    "username",     "customername", "contactname",
+    "email",        "mail",          "emailaddress", "phone",        "phonenumber",
+    "mobile",       "mobilenumber",  "cell",         "cellphone",    "mobilephone",
+    "telephone",    "tel",           "fax",          "msisdn",       "whatsapp",
+    "address",      "streetaddress", "street",       "addressline1", "address1",
+    "addressline2", "address2",      "ip",           "ipaddress",    "remoteaddress",
+};
+
+/* A text that rules hold, folded, as a whole or a word of it. */
+struct kept {
+    struct map_node node;
+    bool is_whole;
+    struct kept *next; /* of the whole ones */
+};
+
+struct field {
+    struct map_node node; /* by its name in the form in which it is compared */
+    bool replace;
+    size_t count;
+    char *written; /* as it was last written */
+    struct field *next;
+};
+
+struct disguise {
+    uint64_t key[2];
+    struct map whole, words; /* struct kept */
+    struct map fields;
+    struct kept *wholes;
+    struct field *first, **last;
+    struct arena arena;
+    struct buf folded, word; /* to work with */
+    struct disguise_counts counts;
+};
+
+/* ---- words ---- */
+
+static bool
+is_ascii_word(uint32_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1 and general punctuation. */
+static bool
+is_word(uint32_t c)
+{
+    if (c < 0x80)
+        return is_ascii_word(c);
+    if (c < 0xc0)
+        return c == 0xaa || c == 0xb5 || c == 0xba;
+    return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c <= 0x206f) &&
+           !(c >= 0x3000 && c <= 0x303f) && !utf8_is_space(c);
+}
+
+/* Bytes of the word at TEXT; 0: there is none. */
+static size_t
+word_len(const char *text, const char *end)
+{
+    const char *at = text;
+
+    while (at < end) {
+        const char *next = at;
+
+        if (!is_word(utf8_next(&next, end)))
+            break;
+        at = next;
+    }
+    return (size_t)(at - text);
+}
+
+static size_t
+char_len(const char *text, const char *end)
+{
+    const char *next = text;
+
+    (void)utf8_next(&next, end);
+    return (size_t)(next - text);
+}
+
+static bool
+has_kept(const struct map *map, const struct buf *folded)
+{
+    return map_find(map, buf_text(folded), folded->len) != NULL;
+}
+
+/* The letters of Latin-1 with their small and large forms 0x20 apart. */
+static uint32_t
+latin_letter(uint64_t random)
+{
+    uint32_t letter = 0xe0 + (uint32_t)(random % 30);
+
+    return letter >= 0xf7 ? letter + 1 : letter;
+}
+
+/* What stands for C, which is the FIRST of its word. Nothing but its kind and case counts, so that
+ * texts which differ in case only become such. */
+static uint32_t
+stand_in(uint32_t c, bool first, uint64_t random)
+{
+    uint32_t lower = utf8_lower(c), letter;
+
+    if (c >= '0' && c <= '9') {
+        if (!first)
+            return '0' + (uint32_t)(random % 10);
+        return c == '0' ? c : '1' + (uint32_t)(random % 9);
+    }
+    if (lower >= 0x300 && lower <= 0x36f)
+        return c; /* a mark on what stands before it */
+    if (lower < 0x80)
+        letter = 'a' + (uint32_t)(random % 26);
+    else if (lower < 0x250 || utf8_upper(lower) != lower)
+        letter = latin_letter(random);
+    else
+        return 0x4e00 + (uint32_t)(random % 0x4000); /* without case */
+    return lower == c ? letter : utf8_upper(letter);
+}
+
+/* Random numbers that belong to the folded text under the key, the ATTEMPT-th series of them. */
+static struct rng
+series(const struct disguise *disguise, const struct buf *folded, uint64_t attempt)
+{
+    return (struct rng){map_hash(buf_text(folded), folded->len, disguise->key[0]) ^
+                        map_hash(buf_text(folded), folded->len, disguise->key[1] + attempt)};
+}
+
+/* Into disguise->word. */
+static void
+try_word(struct disguise *disguise, const char *word, size_t len, uint64_t attempt)
+{
+    struct rng rng = series(disguise, &disguise->folded, attempt);
+    const char *at = word, *end = word + len;
+
+    buf_reset(&disguise->word);
+    while (at < end) {
+        bool first = at == word;
+        uint32_t c = utf8_next(&at, end);
+
+        utf8_add(&disguise->word, stand_in(c, first, rng_next(&rng)));
+    }
+}
+
+/* Whether what was tried is the same as before, or a text that rules mean something by. */
+static bool
+is_spoilt(struct disguise *disguise)
+{
+    struct buf folded;
+    bool spoilt;
+
+    buf_init(&folded, TEXT_MAX);
+    utf8_add_lower(&folded, buf_text(&disguise->word), disguise->word.len);
+    spoilt = (folded.len == disguise->folded.len &&
+              !memcmp(buf_text(&folded), buf_text(&disguise->folded), folded.len)) ||
+             has_kept(&disguise->words, &folded) || has_kept(&disguise->whole, &folded);
+    buf_fini(&folded);
+    return spoilt;
+}
+
+/* FORCE: also a word that rules hold. */
+static void
+add_word(struct disguise *disguise, const char *word, size_t len, bool force, struct buf *out)
+{
+    buf_reset(&disguise->folded);
+    utf8_add_lower(&disguise->folded, word, len);
+    if (!force && has_kept(&disguise->words, &disguise->folded)) {
+        buf_add(out, word, len);
+        return;
+    }
+    for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+        try_word(disguise, word, len, attempt);
+        if (!is_spoilt(disguise))
+            break;
+    }
+    buf_add(out, buf_text(&disguise->word), disguise->word.len);
+}
+
+static void
+add_words(struct disguise *disguise, const char *text, size_t len, bool force, struct buf *out)
+{
+    const char *end = text + len;
+
+    while (text < end) {
+        size_t n = word_len(text, end);
+
+        if (n) {
+            add_word(disguise, text, n, force, out);
+        } else {
+            n = char_len(text, end);
+            buf_add(out, text, n);
+        }
+        text += n;
+    }
+}
+
+/* ---- addresses ---- */
+
+/* What may stand in an address; broad, as in base/mask. */
+static bool
+is_address_char(char c)
+{
+    return (unsigned char)c > ' ' && !strchr("\"'<>()[]{},;:=&?/\\", c);
+}
+
+/* Bytes of what could be an address or a part of one. */
+static size_t
+token_len(const char *text, const char *end)
+{
+    const char *at = text;
+
+    while (at < end && (is_address_char(*at) ||
+                        (*at == '\'' && at > text && at + 1 < end &&
+                         is_word((unsigned char)at[-1]) && is_word((unsigned char)at[1]))))
+        at++;
+    return (size_t)(at - text);
+}
+
+/* The last sign between the two parts of an address, as it stands or as URLs have it; NULL: none.
+ */
+static const char *
+find_sign(const char *text, size_t len, size_t *ret_len)
+{
+    for (const char *at = text + len; at-- > text;) {
+        size_t left = (size_t)(text + len - at);
+
+        *ret_len = *at == '@' ? 1 : 3;
+        if (*at == '@' || (left >= 3 && !memcmp(at, "%40", 3)))
+            return at;
+    }
+    return NULL;
+}
+
+/* Bytes of the domain at TEXT. */
+static size_t
+domain_len(const char *text, const char *end)
+{
+    const char *at = text;
+
+    while (at < end) {
+        const char *next = at;
+        uint32_t c = utf8_next(&next, end);
+
+        if (!is_word(c) && c != '.' && c != '-')
+            break;
+        at = next;
+    }
+    while (at > text && (at[-1] == '.' || at[-1] == '-'))
+        at--;
+    return (size_t)(at - text);
+}
+
+/* Whether TEXT holds PART with no word going on at either end of it. */
+static bool
+holds_part(const char *text, size_t len, const char *part, size_t part_len)
+{
+    const char *at = text, *end = text + len;
+
+    while ((at = memmem(at, (size_t)(end - at), part, part_len))) {
+        const char *behind = at + part_len;
+
+        if ((at == text || (at[-1] != '.' && !is_ascii_word((unsigned char)at[-1]))) &&
+            (behind == end || (*behind != '.' && !is_ascii_word((unsigned char)*behind))))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+static bool
+ends_with(const struct buf *text, const char *end, size_t len)
+{
+    return text->len >= len && !memcmp(buf_text(text) + text->len - len, end, len) &&
+           (text->len == len || buf_text(text)[text->len - len - 1] == '.' || *end == '.');
+}
+
+/* Whether rules name the domain, or one that it belongs to: '@corp.example', '.corp.example'. */
+static bool
+names_domain(const struct disguise *disguise, const struct buf *domain)
+{
+    if (!memchr(buf_text(domain), '.', domain->len))
+        return false;
+    for (const struct kept *kept = disguise->wholes; kept; kept = kept->next) {
+        const char *text = kept->node.key, *sign = memrchr(text, '@', kept->node.key_len);
+        const char *tail = sign ? sign + 1 : text;
+        size_t tail_len = (size_t)(text + kept->node.key_len - tail);
+
+        if (holds_part(text, kept->node.key_len, buf_text(domain), domain->len) ||
+            (tail_len > 1 && memchr(tail + 1, '.', tail_len - 1) &&
+             ends_with(domain, tail, tail_len)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+names_address(const struct disguise *disguise, const char *text, size_t len)
+{
+    for (const struct kept *kept = disguise->wholes; kept; kept = kept->next) {
+        if (holds_part(kept->node.key, kept->node.key_len, text, len))
+            return true;
+    }
+    return false;
+}
+
+/* Returns whether it became another one. */
+static bool
+add_domain(struct disguise *disguise, const char *domain, size_t len, struct buf *out)
+{
+    struct buf *folded = &disguise->folded;
+    struct rng rng;
+
+    buf_reset(folded);
+    utf8_add_lower(folded, domain, len);
+    if (names_domain(disguise, folded)) {
+        buf_add(out, domain, len);
+        return false;
+    }
+    rng = series(disguise, folded, 0);
+    for (int i = 0; i < DOMAIN_LEN; i++)
+        buf_add_char(out, (char)('a' + rng_below(&rng, 26)));
+    buf_add_text(out, ".example");
+    return true;
+}
+
+/* TEXT is a token with the SIGN, of SIGN_LEN bytes, in it. */
+static void
+add_address(struct disguise *disguise, const char *text, size_t len, const char *sign,
+            size_t sign_len, struct buf *out)
+{
+    const char *domain = sign + sign_len, *end = text + len;
+    size_t local_len = (size_t)(sign - text), domain_size = domain_len(domain, end);
+    size_t start = out->len, whole_len = (size_t)(domain + domain_size - text);
+    struct buf folded;
+    bool other;
+
+    if (local_len && domain_size)
+        disguise->counts.emails++;
+    add_words(disguise, text, local_len, false, out);
+    buf_add(out, sign, sign_len);
+    other = domain_size && add_domain(disguise, domain, domain_size, out);
+    if (!other && out->len - start == whole_len && !memcmp(out->data + start, text, whole_len)) {
+        buf_init(&folded, TEXT_MAX);
+        utf8_add_lower(&folded, text, whole_len);
+        if (!names_address(disguise, buf_text(&folded), folded.len)) {
+            buf_truncate(out, start);
+            add_words(disguise, text, local_len, true, out);
+            buf_add(out, sign, sign_len + domain_size);
+        }
+        buf_fini(&folded);
+    }
+    add_words(disguise, domain + domain_size, (size_t)(end - domain) - domain_size, false, out);
+}
+
+/* ---- phone numbers ---- */
+
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Reads a number and what stands behind it. */
+static int
+read_part(const char **at, const char *end, size_t *ret_len, char *ret_sign)
+{
+    const char *start = *at;
+    int number = 0;
+
+    while (*at < end && is_digit(**at) && *at - start < 5)
+        number = number * 10 + *(*at)++ - '0';
+    *ret_len = (size_t)(*at - start);
+    *ret_sign = *at < end ? *(*at)++ : '\0';
+    return number;
+}
+
+/* 2026-01-31 or 31.1.2026 or 1/31/2026, and whatever comes behind. */
+static bool
+is_date(const char *text, size_t len)
+{
+    const char *end = text + len;
+    size_t lens[3];
+    char signs[3];
+    int parts[3];
+
+    for (int i = 0; i < 3; i++)
+        parts[i] = read_part(&text, end, &lens[i], &signs[i]);
+    if (signs[0] != signs[1] || !strchr("-./", signs[0]) || !signs[0])
+        return false;
+    if (lens[0] == 4 && lens[1] == 2 && lens[2] == 2)
+        return parts[1] >= 1 && parts[1] <= 12 && parts[2] >= 1 && parts[2] <= 31;
+    return lens[0] <= 2 && lens[1] <= 2 && lens[2] == 4 && parts[0] >= 1 && parts[1] >= 1 &&
+           parts[0] <= 31 && parts[1] <= 31 && (parts[0] <= 12 || parts[1] <= 12);
+}
+
+/* 1234567.89 */
+static bool
+is_decimal(const char *text, size_t len)
+{
+    size_t dots = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (!is_digit(text[i]) && text[i] != '.')
+            return false;
+        dots += text[i] == '.';
+    }
+    return dots == 1;
+}
+
+/* Bytes of the run at TEXT of digits and what stands between those of a phone number; it ends with
+ * a digit. */
+static size_t
+run_len(const char *text, const char *end, size_t *ret_digits)
+{
+    const char *last = text;
+
+    *ret_digits = 0;
+    for (const char *at = text; at < end && (is_digit(*at) || strchr(" +-./()", *at)); at++) {
+        if (*at == ' ' && at[-1] == ' ')
+            break;
+        if (is_digit(*at)) {
+            last = at + 1;
+            ++*ret_digits;
+        }
+    }
+    return (size_t)(last - text);
+}
+
+/* Whether nothing that belongs to a number or name stands at AT. */
+static bool
+is_boundary(const char *at, const char *end)
+{
+    return at == end || !(is_ascii_word((unsigned char)*at) || *at == '_' || *at == '@' ||
+                          (unsigned char)*at >= 0x80 || (end - at >= 3 && !memcmp(at, "%40", 3)));
+}
+
+/* Adds the run of digits that begins at TEXT, replaced if it looks like a phone number. Returns its
+ * bytes, 0 when there is none. */
+static size_t
+add_run(struct disguise *disguise, const char *text, const char *end, struct buf *out)
+{
+    size_t digits, len;
+
+    if (!is_digit(*text) && *text != '+' && *text != '(')
+        return 0;
+    len = run_len(text, end, &digits);
+    if (!digits || !is_boundary(text + len, end))
+        return 0;
+    if (digits >= DISGUISE_PHONE_MIN && digits <= DISGUISE_PHONE_MAX && !is_date(text, len) &&
+        !is_decimal(text, len)) {
+        disguise->counts.phones++;
+        add_words(disguise, text, len, false, out);
+    } else {
+        buf_add(out, text, len);
+    }
+    return len;
+}
+
+/* ---- texts ---- */
+
+/* Whether TEXT as a whole is one that rules hold. */
+static bool
+is_kept_whole(struct disguise *disguise, const char *text, size_t len)
+{
+    while (len && (*text == ' ' || *text == '\t')) {
+        text++;
+        len--;
+    }
+    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        len--;
+    buf_reset(&disguise->folded);
+    utf8_add_lower(&disguise->folded, text, len);
+    return has_kept(&disguise->whole, &disguise->folded);
+}
+
+/* Adds what stands at TEXT, at least one character, and returns its bytes. *PLAIN_END: up to there
+ * no address stands. */
+static size_t
+add_piece(struct disguise *disguise, const char *text, const char *end, bool boundary, bool all,
+          const char **plain_end, struct buf *out)
+{
+    size_t token = text < *plain_end ? 0 : token_len(text, end), sign_len, n;
+    const char *sign = token ? find_sign(text, token, &sign_len) : NULL;
+
+    if (sign) {
+        add_address(disguise, text, token, sign, sign_len, out);
+        return token;
+    }
+    if (token)
+        *plain_end = text + token;
+    n = boundary && !all ? add_run(disguise, text, end, out) : 0;
+    if (n)
+        return n;
+    n = word_len(text, end);
+    if (n && all) {
+        add_word(disguise, text, n, false, out);
+        return n;
+    }
+    if (!n)
+        n = char_len(text, end);
+    buf_add(out, text, n);
+    return n;
+}
+
+/* ALL: not only addresses and phone numbers. */
+static void
+add_text(struct disguise *disguise, const char *text, size_t len, bool all, struct buf *out)
+{
+    const char *end = text + len, *plain_end = text;
+    bool boundary = true;
+
+    if (is_kept_whole(disguise, text, len)) {
+        buf_add(out, text, len);
+        return;
+    }
+    while (text < end) {
+        text += add_piece(disguise, text, end, boundary, all, &plain_end, out);
+        boundary = is_boundary(text - 1, text) && !strchr("-.+", text[-1]);
+    }
+}
+
+/* ---- fields ---- */
+
+static void
+add_field_name(struct buf *buf, const char *name)
+{
+    for (; *name; name++) {
+        if (!strchr("_- ", *name))
+            buf_add_char(buf, (char)utf8_lower((unsigned char)*name));
+    }
+}
+
+static struct field *
+find_field(struct disguise *disguise, const char *name)
+{
+    struct map_node *node;
+
+    buf_reset(&disguise->folded);
+    add_field_name(&disguise->folded, name);
+    node = map_find(&disguise->fields, buf_text(&disguise->folded), disguise->folded.len);
+    return node ? CONTAINER_OF(node, struct field, node) : NULL;
+}
+
+static void
+set_field(struct disguise *disguise, const char *name, bool replace)
+{
+    struct field *field = find_field(disguise, name);
+
+    if (!field) {
+        field = arena_alloc(&disguise->arena, sizeof(*field));
+        *field = (struct field){0};
+        map_add(&disguise->fields, &field->node,
+                arena_text(&disguise->arena, buf_text(&disguise->folded), disguise->folded.len),
+                disguise->folded.len);
+        *disguise->last = field;
+        disguise->last = &field->next;
+    }
+    field->replace = replace;
+}
+
+/* Whether all that stands in a member called NAME is to be replaced; NULL is none. */
+static struct field *
+field_to_replace(struct disguise *disguise, const char *name)
+{
+    struct field *field = name ? find_field(disguise, name) : NULL;
+
+    return field && field->replace ? field : NULL;
+}
+
+static void
+count_field(struct field *field, const char *name)
+{
+    field->count++;
+    if (field->written && !strcmp(field->written, name))
+        return;
+    xfree(field->written);
+    field->written = xstrdup(name);
+}
+
+void
+disguise_text(struct disguise *disguise, const char *field_name, const char *text, size_t len,
+              struct buf *out)
+{
+    struct field *field = field_to_replace(disguise, field_name);
+
+    if (field)
+        count_field(field, field_name);
+    add_text(disguise, text, len, field != NULL, out);
+}
+
+/* ---- JSON ---- */
+
+struct walk {
+    struct disguise *disguise;
+    const char *text;
+    size_t len, at;
+    int inside; /* how many strings of JSON it stands in */
+    struct buf *out;
+};
+
+static void add_value(struct walk *walk, bool all);
+
+/* The byte that comes next but for blanks. */
+static char
+peek(struct walk *walk)
+{
+    while (walk->at < walk->len && strchr(" \t\r\n", walk->text[walk->at]))
+        walk->at++;
+    return walk->at < walk->len ? walk->text[walk->at] : '\0';
+}
+
+/* The string that comes next, yours to json_decref. */
+static json_t *
+take_string(struct walk *walk)
+{
+    struct json_range range = json_text_value(walk->text, walk->len, walk->at);
+
+    walk->at = range.end;
+    return json_loadb(walk->text + range.at, range.end - range.at, JSON_DECODE_ANY, NULL);
+}
+
+/* Whether a string holds JSON of its own, which then is added replaced. */
+static bool
+add_inner(struct walk *walk, const char *text, size_t len, bool all)
+{
+    char reason[256];
+    struct buf inner;
+    struct walk within = {walk->disguise, text, len, 0, walk->inside + 1, &inner};
+    json_t *json;
+
+    if (walk->inside == INSIDE_MAX || len < 2 || (*text != '{' && *text != '['))
+        return false;
+    json = decode_json(text, len, reason, sizeof(reason));
+    if (!json)
+        return false;
+    json_decref(json);
+    buf_init(&inner, TEXT_MAX);
+    add_value(&within, all);
+    buf_add_json(walk->out, buf_text(&inner), inner.len);
+    buf_fini(&inner);
+    return true;
+}
+
+static void
+add_string(struct walk *walk, bool all)
+{
+    json_t *json = take_string(walk);
+    const char *text = json_string_value(json);
+    size_t len = json_string_length(json);
+    struct buf replaced;
+
+    if (!text || add_inner(walk, text, len, all)) {
+        json_decref(json);
+        return;
+    }
+    buf_init(&replaced, TEXT_MAX);
+    add_text(walk->disguise, text, len, all, &replaced);
+    buf_add_json(walk->out, buf_text(&replaced), replaced.len);
+    buf_fini(&replaced);
+    json_decref(json);
+}
+
+/* A number, true, false or null. The exponent of a number stays: it is its size. */
+static void
+add_scalar(struct walk *walk, bool all)
+{
+    struct json_range range = json_text_value(walk->text, walk->len, walk->at);
+    const char *text = walk->text + range.at;
+    size_t len = range.end - range.at, digits = 0;
+
+    walk->at = range.end;
+    if (all && (is_digit(*text) || *text == '-')) {
+        while (digits < len && text[digits] != 'e' && text[digits] != 'E')
+            digits++;
+        add_words(walk->disguise, text, digits, false, walk->out);
+    }
+    buf_add(walk->out, text + digits, len - digits);
+}
+
+static void
+add_array(struct walk *walk, bool all)
+{
+    walk->at++;
+    buf_add_char(walk->out, '[');
+    while (peek(walk) != ']') {
+        add_value(walk, all);
+        if (peek(walk) == ',')
+            buf_add_char(walk->out, walk->text[walk->at++]);
+    }
+    walk->at++;
+    buf_add_char(walk->out, ']');
+}
+
+static void
+add_member(struct walk *walk, bool all)
+{
+    json_t *json = take_string(walk);
+    const char *name = json_string_value(json);
+    struct field *field = field_to_replace(walk->disguise, name);
+    struct buf replaced;
+
+    buf_init(&replaced, TEXT_MAX);
+    add_text(walk->disguise, name, strlen(name), false, &replaced);
+    buf_add_json(walk->out, buf_text(&replaced), replaced.len);
+    buf_fini(&replaced);
+    (void)peek(walk);
+    buf_add_char(walk->out, walk->text[walk->at++]); /* the colon */
+    if (field && peek(walk) != 'n')
+        count_field(field, name);
+    json_decref(json);
+    add_value(walk, all || field);
+}
+
+static void
+add_object(struct walk *walk, bool all)
+{
+    walk->at++;
+    buf_add_char(walk->out, '{');
+    while (peek(walk) != '}') {
+        add_member(walk, all);
+        if (peek(walk) == ',')
+            buf_add_char(walk->out, walk->text[walk->at++]);
+        (void)peek(walk);
+    }
+    walk->at++;
+    buf_add_char(walk->out, '}');
+}
+
+/* Nesting is bounded by decode_json, which has read it before. */
+static void
+add_value(struct walk *walk, bool all)
+{
+    switch (peek(walk)) {
+    case '{':
+        add_object(walk, all);
+        break;
+    case '[':
+        add_array(walk, all);
+        break;
+    case '"':
+        add_string(walk, all);
+        break;
+    default:
+        add_scalar(walk, all);
+        break;
+    }
+}
+
+void
+disguise_json(struct disguise *disguise, const char *text, size_t len, struct buf *out)
+{
+    struct walk walk = {disguise, text, len, 0, 0, out};
+
+    add_value(&walk, false);
+}
+
+/* ---- life ---- */
+
+struct disguise *
+disguise_new(const void *key, size_t len)
+{
+    struct disguise *disguise = xcalloc(1, sizeof(*disguise));
+
+    disguise->key[0] = map_hash(key, len, 0);
+    disguise->key[1] = map_hash(key, len, 1);
+    map_init(&disguise->whole, disguise->key[0]);
+    map_init(&disguise->words, disguise->key[0]);
+    map_init(&disguise->fields, disguise->key[0]);
+    arena_init(&disguise->arena, 4096);
+    buf_init(&disguise->folded, TEXT_MAX);
+    buf_init(&disguise->word, TEXT_MAX);
+    disguise->last = &disguise->first;
+    for (size_t i = 0; i < ARRAY_LEN(known_fields); i++)
+        set_field(disguise, known_fields[i], true);
+    return disguise;
+}
+
+void
+disguise_free(struct disguise *disguise)
+{
+    if (!disguise)
+        return;
+    for (struct field *field = disguise->first; field; field = field->next)
+        xfree(field->written);
+    map_fini(&disguise->whole);
+    map_fini(&disguise->words);
+    map_fini(&disguise->fields);
+    arena_fini(&disguise->arena);
+    buf_fini(&disguise->folded);
+    buf_fini(&disguise->word);
+    xfree(disguise);
+}
+
+static void
+keep(struct disguise *disguise, struct map *map, const char *text, size_t len)
+{
+    struct kept *kept;
+
+    if (!len || map_find(map, text, len))
+        return;
+    kept = arena_alloc(&disguise->arena, sizeof(*kept));
+    *kept = (struct kept){.is_whole = map == &disguise->whole};
+    map_add(map, &kept->node, arena_text(&disguise->arena, text, len), len);
+    if (kept->is_whole) {
+        kept->next = disguise->wholes;
+        disguise->wholes = kept;
+    }
+}
+
+void
+disguise_keep(struct disguise *disguise, const char *text, size_t len)
+{
+    struct buf folded;
+    const char *at, *end;
+
+    buf_init(&folded, TEXT_MAX);
+    utf8_add_lower(&folded, text, len);
+    keep(disguise, &disguise->whole, buf_text(&folded), folded.len);
+    at = buf_text(&folded);
+    end = at + folded.len;
+    while (at < end) {
+        size_t n = word_len(at, end);
+
+        if (n >= KEEP_WORD_MIN)
+            keep(disguise, &disguise->words, at, n);
+        at += n ? n : char_len(at, end);
+    }
+    buf_fini(&folded);
+}
+
+void
+disguise_replace_field(struct disguise *disguise, const char *name)
+{
+    set_field(disguise, name, true);
+}
+
+void
+disguise_leave_field(struct disguise *disguise, const char *name)
+{
+    set_field(disguise, name, false);
+}
+
+const char *
+disguise_known_field(size_t i)
+{
+    return i < ARRAY_LEN(known_fields) ? known_fields[i] : NULL;
+}
+
+struct disguise_counts
+disguise_counts(const struct disguise *disguise)
+{
+    return disguise->counts;
+}
+
+void
+disguise_add_fields(const struct disguise *disguise, struct buf *out)
+{
+    size_t start = out->len;
+
+    for (const struct field *field = disguise->first; field; field = field->next) {
+        if (field->count)
+            buf_printf(out, "%s%.*s (%zu)", out->len > start ? ", " : "", FIELD_TEXT,
+                       field->written, field->count);
+    }
+}

@@ -369,4 +369,14 @@ flight_done(void *arg, void *token, const struct reply *reply)
     xfree(flight);
 }
 
-const struct http_ops worker_http_ops = {.done = flight_done};
+/* Between its start and this a request may have waited for a connection, or the process stood
+ * still. */
+static bool
+may_send(void *arg)
+{
+    const struct worker *worker = arg;
+
+    return !core_is_doubted(worker->core) && !worker_is_gap(worker, clock_now_ms() - worker->now);
+}
+
+const struct http_ops worker_http_ops = {.done = flight_done, .may_send = may_send};

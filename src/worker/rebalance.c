@@ -114,6 +114,12 @@ doubt(struct worker *worker)
     worker->commit_next_ms = worker->now;
 }
 
+bool
+worker_is_gap(const struct worker *worker, int64_t gap_ms)
+{
+    return gap_ms > doubt_ms(worker);
+}
+
 /* A process that was stopped, or whose machine was, may have lost its partitions without knowing
  * it. */
 void
@@ -121,7 +127,7 @@ worker_watch_gap(struct worker *worker, int64_t since_ms, int64_t now)
 {
     int64_t gap_ms = now - since_ms;
 
-    if (gap_ms <= doubt_ms(worker) || !core_parts(worker->core, NULL, 0))
+    if (!worker_is_gap(worker, gap_ms) || !core_parts(worker->core, NULL, 0))
         return;
     log_warning("worker.gap", log_int("ms", gap_ms),
                 log_text("effect", "no call starts until a commit shows that the partitions are "

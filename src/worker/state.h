@@ -180,6 +180,7 @@ extern const char worker_page[]; /* page.html */
 extern const struct kafka_ops worker_kafka_ops;
 void worker_stop(struct worker *worker, const char *why);
 bool worker_commit_step(struct worker *worker); /* true: everything that can be is committed */
+bool worker_is_gap(const struct worker *worker, int64_t gap_ms); /* too long to be sure of them */
 void worker_watch_gap(struct worker *worker, int64_t since_ms, int64_t now);
 void worker_rebalance_step(struct worker *worker);
 int64_t worker_rebalance_deadline(const struct worker *worker);

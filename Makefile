@@ -4,6 +4,10 @@
 CC      ?= cc
 FLAVOUR ?= release
 WERROR  ?=
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
 # make V=1 shows the commands.
 Q        = $(if $(V),,@echo '  $(if $(filter %.o,$@),cc,ld) $@' && )
 
@@ -56,6 +60,9 @@ $(BUILD)/%.o: %.c VERSION
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# Tests are built often and run once.
+$(BUILD)/tests/unit/%.o: OPT += -O0 -U_FORTIFY_SOURCE
+
 # A page as a C text: each line a string literal.
 $(BUILD)/%.html.c: %.html
 	@mkdir -p $(@D)
@@ -68,8 +75,9 @@ $(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 # What a unit test needs beside the pure folders and the configuration.
 $(BUILD)/unit/test_http: $(BUILD)/src/edge/http.o
 $(BUILD)/unit/test_http: LIBS += libcurl
-$(BUILD)/unit/test_kafka: $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge))
-$(BUILD)/unit/test_kafka: LIBS += rdkafka
+KAFKA    := $(addprefix $(BUILD)/unit/,test_kafka test_kafka_group test_kafka_commit)
+$(KAFKA): $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge)) $(BUILD)/tests/unit/kafka_unit.o
+$(KAFKA): LIBS += rdkafka
 $(BUILD)/unit/test_dead_letter: $(addprefix $(BUILD)/src/edge/,dead_letter.o kafka_handle.o kafka_log.o)
 $(BUILD)/unit/test_dead_letter: LIBS += rdkafka
 $(BUILD)/unit/test_kafka_read: $(addprefix $(BUILD)/src/edge/,kafka_read.o kafka_handle.o kafka_log.o)

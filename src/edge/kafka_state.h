@@ -1,6 +1,6 @@
 /*
- * The consumer's state, shared by kafka.c (life, records, commits) and kafka_group.c (partitions
- * coming and going) only. All of it but the gate belongs to the loop's thread.
+ * The consumer's state, shared by kafka.c (life, records), kafka_commit.c and kafka_group.c
+ * (partitions coming and going) only. All of it but the gate belongs to the loop's thread.
  */
 #ifndef EDGE_KAFKA_STATE_H
 #define EDGE_KAFKA_STATE_H
@@ -81,6 +81,15 @@ struct kafka {
     int64_t poll_due_ms; /* the library wants to be polled even when nothing happens */
     bool events_left, records_left;
 };
+
+/* The library's answer to what was sent last of the commit that is out, or how sending it failed.
+ */
+void kafka_commit_answered(struct kafka *kafka, rd_kafka_event_t *event);
+void kafka_commit_done(struct kafka *kafka, rd_kafka_resp_err_t error);
+
+/* Sends the next part of the commit that is out. The gate is closed for a moment after each
+ * heartbeat: then it waits. */
+void kafka_commit_go_on(struct kafka *kafka);
 
 /* The library's rebalance events. */
 void kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);

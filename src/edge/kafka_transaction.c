@@ -251,6 +251,20 @@ explain(struct kafka_transaction *transaction, rd_kafka_resp_err_t code, const c
     }
 }
 
+/* Explains what went wrong first, which need not be CODE. */
+static int
+explain_cause(struct kafka_transaction *transaction, rd_kafka_resp_err_t code, struct err *err)
+{
+    char text[ERRSTR_MAX];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(transaction->rk, text, sizeof(text));
+
+    if (fatal)
+        return explain(transaction, fatal, text, err);
+    if (transaction->refusal)
+        code = transaction->refusal;
+    return explain(transaction, code, rd_kafka_err2str(code), err);
+}
+
 /* What is tried again is not tried for ever. */
 static int
 check_silence(struct kafka_transaction *transaction, const char *text, struct err *err)
@@ -278,7 +292,7 @@ static int
 judge(struct kafka_transaction *transaction, rd_kafka_error_t *error, bool *ret_done,
       struct err *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_error_code(error), fatal;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     char text[ERRSTR_MAX];
     bool again = error && rd_kafka_error_is_retriable(error);
 
@@ -291,12 +305,7 @@ judge(struct kafka_transaction *transaction, rd_kafka_error_t *error, bool *ret_
     rd_kafka_error_destroy(error);
     if (again)
         return check_silence(transaction, text, err);
-    fatal = rd_kafka_fatal_error(transaction->rk, text, sizeof(text));
-    if (fatal)
-        code = fatal;
-    else if (transaction->refusal)
-        code = transaction->refusal;
-    return explain(transaction, code, fatal ? text : rd_kafka_err2str(code), err);
+    return explain_cause(transaction, code, err);
 }
 
 /* ---- transactions ---- */
@@ -354,8 +363,7 @@ kafka_transaction_send(struct kafka_transaction *transaction, int32_t partition,
                        struct err *err)
 {
     int64_t until_ms = clock_now_ms() + timeout_ms;
-    rd_kafka_resp_err_t code, fatal;
-    char text[ERRSTR_MAX] = "";
+    rd_kafka_resp_err_t code;
 
     rd_kafka_poll(transaction->rk, 0);
     while ((code = produce(transaction, partition, event, headers, header_count, number)) ==
@@ -367,12 +375,7 @@ kafka_transaction_send(struct kafka_transaction *transaction, int32_t partition,
         return 0;
     if (is_size(code))
         note_refusal(transaction, code, number, 0);
-    fatal = rd_kafka_fatal_error(transaction->rk, text, sizeof(text));
-    if (fatal)
-        code = fatal;
-    else if (transaction->refusal)
-        code = transaction->refusal;
-    return explain(transaction, code, fatal ? text : rd_kafka_err2str(code), err);
+    return explain_cause(transaction, code, err);
 }
 
 bool

@@ -1,0 +1,179 @@
+/* edge/kafka: commits and their answers, and the gate before them. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "kafka_unit.h"
+
+static struct cluster main_cluster;
+
+/* They join together, before the first test. */
+static struct member *fenced, *fenced_second, *apart;
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    log_setup(getenv("KAFKA_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
+    cluster_open(&main_cluster);
+    topic_create(&main_cluster, "fenced", 4);
+    topic_create(&main_cluster, "apart", 2);
+    fenced = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
+    apart = join(&main_cluster, "apart", "apart", KAFKA_START_EARLIEST);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    discard_all();
+    cluster_close(&main_cluster);
+    return 0;
+}
+
+static void
+where_one_partition_of_a_commit_fails_each_is_sent_by_itself(void **state)
+{
+    static const rd_kafka_resp_err_t passing[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 0,
+                                                  0},
+                                     failing[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 0,
+                                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     again[] = {0, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     all[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                              RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+                                     large[] = {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE};
+
+    (void)state;
+    wait_until("two partitions", has_parts, apart, 2);
+    answer_commits(&main_cluster, passing, ARRAY_LEN(passing));
+    commit_two(apart, 1);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->commits_refused, 0);
+    answer_commits(&main_cluster, failing, ARRAY_LEN(failing));
+    commit_two(apart, 2);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->commits_refused, 1);
+    answer_commits(&main_cluster, again, ARRAY_LEN(again)); /* the one that failed goes last */
+    commit_two(apart, 3);
+    assert_int_equal(apart->commits_refused, 1);
+    answer_commits(&main_cluster, all, ARRAY_LEN(all));
+    commit_two(apart, 4);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_REFUSED);
+    answer_commits(&main_cluster, large, ARRAY_LEN(large));
+    commit_two(apart, 5);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_TOO_LARGE);
+    commit_two(apart, 5);
+    assert_int_equal(apart->commit, KAFKA_COMMIT_STORED);
+    assert_int_equal(apart->lost_total, 0);
+    leave(apart);
+}
+
+static void
+a_commit_that_is_refused_for_the_member_is_a_loss_at_once(void **state)
+{
+    static const rd_kafka_resp_err_t out[] = {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID};
+
+    (void)state;
+    wait_until("all partitions", has_parts, fenced, 4);
+    produce(&main_cluster, "fenced", 0, "x", 1);
+    wait_until("a record", has_seen, fenced, 1);
+    answer_commits(&main_cluster, out, 1);
+    commit(fenced, 1, 0, NULL);
+    assert_int_equal(fenced->commit, KAFKA_COMMIT_REFUSED);
+    assert_int_equal(fenced->lost_total, 4);
+    assert_int_equal(fenced->count, 0);
+    wait_until("all partitions again", has_parts, fenced, 4);
+    wait_until("the record again", has_seen, fenced, 2);
+    assert_int_equal(fenced->lost_total, 4);
+    assert_false(fenced->failed);
+}
+
+static void
+so_it_is_while_partitions_are_given_back(void **state)
+{
+    static const rd_kafka_resp_err_t out[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION};
+    struct kafka_part *kept;
+
+    (void)state;
+    fenced->keep_revoked = true;
+    fenced_second = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
+    wait_until("two partitions to be revoked", was_revoked, fenced, 2);
+    kept = fenced->parts[0];
+    answer_commits(&main_cluster, out, 1);
+    commit(fenced, kafka_part_number(kept), 0, NULL);
+    assert_int_equal(fenced->lost_total, 8);
+    assert_int_equal(fenced->count, 0);
+    fenced->keep_revoked = false;
+    wait_until("two partitions", has_parts, fenced_second, 2);
+    wait_until("the other two", has_parts, fenced, 2);
+    for (int i = 0; i < 4; i++)
+        produce(&main_cluster, "fenced", i, "y", 2);
+    wait_until("what was produced", has_seen, fenced, 4);
+    wait_until("what was produced", has_seen, fenced_second, 2);
+    assert_false(fenced->failed || fenced_second->failed);
+    leave(fenced_second);
+    leave(fenced);
+}
+
+/* ---- the commit gate by itself ---- */
+
+/* The question to the main thread is asked late in a turn that took long, so what may follow it has
+ * to be waited for from then on. */
+static void
+the_gate_waits_from_when_the_main_thread_has_answered(void **state)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_gate gate;
+    int64_t real = clock_now_ms();
+    int64_t now = real - 1000; /* when the turn began */
+    int64_t due;
+
+    (void)state;
+    kafka_gate_init(&gate, conf, -1);
+    atomic_store(&gate.heard_ms, now - 200);
+    assert_false(kafka_gate_is_open(&gate, now));
+    due = kafka_gate_step(&gate, main_cluster.rk, now);
+    assert_true(due > real);
+    assert_false(kafka_gate_is_open(&gate, now));
+    due = kafka_gate_step(&gate, main_cluster.rk, due - 1);
+    assert_false(kafka_gate_is_open(&gate, due - 1));
+    assert_int_equal(kafka_gate_step(&gate, main_cluster.rk, due), CLOCK_NEVER);
+    assert_true(kafka_gate_is_open(&gate, due));
+    rd_kafka_conf_destroy(conf);
+}
+
+/* The answer may be that it is to join once more, which it does with a delay and without a
+ * heartbeat in between. */
+static void
+the_gate_expects_another_join_after_the_answer_to_sync_group(void **state)
+{
+    enum { API_JOIN_GROUP = 11, API_SYNC_GROUP = 14, JOIN_INTERVAL_MS = 1000 };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_gate gate;
+    int64_t now = clock_now_ms();
+
+    (void)state;
+    kafka_gate_init(&gate, conf, -1);
+    assert_true(kafka_gate_is_open(&gate, now));
+    kafka_gate_sent(&gate, API_JOIN_GROUP);
+    assert_false(kafka_gate_is_open_revoking(&gate));
+    kafka_gate_answered(&gate, API_SYNC_GROUP);
+    assert_true(kafka_gate_is_open_revoking(&gate));
+    assert_false(kafka_gate_is_open(&gate, now));
+    assert_true(kafka_gate_step(&gate, main_cluster.rk, now) > now + JOIN_INTERVAL_MS);
+    assert_false(kafka_gate_is_open(&gate, now + JOIN_INTERVAL_MS));
+    rd_kafka_conf_destroy(conf);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
+        cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
+        cmocka_unit_test(so_it_is_while_partitions_are_given_back),
+        cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
+        cmocka_unit_test(the_gate_expects_another_join_after_the_answer_to_sync_group),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

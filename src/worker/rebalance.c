@@ -214,6 +214,14 @@ on_assigned(void *arg, struct kafka_part *part)
 }
 
 static void
+on_rebalanced(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->limits_due_ms = worker->now;
+}
+
+static void
 on_revoked(void *arg, struct kafka_part **parts, size_t count)
 {
     struct worker *worker = arg;
@@ -428,6 +436,7 @@ on_record(void *arg, struct kafka_part *part, const struct event *event)
 }
 
 const struct kafka_ops worker_kafka_ops = {.assigned = on_assigned,
+                                           .rebalanced = on_rebalanced,
                                            .revoked = on_revoked,
                                            .lost = on_lost,
                                            .has_room = on_has_room,

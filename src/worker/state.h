@@ -135,6 +135,7 @@ struct worker {
 extern const struct http_ops worker_http_ops;
 bool worker_has_room(const struct worker *worker, struct kafka_part *part);
 void worker_take(struct worker *worker, struct kafka_part *part, const struct event *event);
+void worker_map_again(struct worker *worker); /* what could not be mapped; the rules are new */
 bool worker_is_redrive(const struct worker *worker, const char *topic);
 void worker_send(struct worker *worker);
 void worker_abort_flights(struct worker *worker, const struct kafka_part *part); /* NULL: all */

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "kafka_unit.h"
 
-static struct cluster main_cluster, faulty_cluster, mute_cluster;
+static struct cluster main_cluster, faulty_cluster, mute_cluster, slow_cluster;
 
 /* They join together, before the first test. */
 static struct member *unlucky, *asking;
@@ -16,10 +16,13 @@ set_up(void **state)
     cluster_open(&main_cluster);
     cluster_open(&faulty_cluster);
     cluster_open(&mute_cluster);
+    cluster_open(&slow_cluster);
     topic_create(&main_cluster, "shared", 4);
     topic_create(&main_cluster, "eager", 2);
+    topic_create(&main_cluster, "single", 1);
     topic_create(&faulty_cluster, "unlucky", 2);
     topic_create(&mute_cluster, "asked", 2);
+    topic_create(&slow_cluster, "late", 2);
     produce(&faulty_cluster, "unlucky", 0, "x", 1700000000000);
     assert_int_equal(rd_kafka_flush(faulty_cluster.producer, HANG_GUARD_MS), 0);
     refuse_questions(&faulty_cluster, 2);
@@ -36,6 +39,7 @@ tear_down(void **state)
 {
     (void)state;
     discard_all();
+    cluster_close(&slow_cluster);
     cluster_close(&mute_cluster);
     cluster_close(&faulty_cluster);
     cluster_close(&main_cluster);
@@ -141,6 +145,75 @@ leaving_waits_for_a_revocation_that_is_under_way(void **state)
     leave(second);
 }
 
+static bool
+has_rebalanced(struct member *member, int64_t number)
+{
+    return member->rebalances > (size_t)number;
+}
+
+/* What it says of the others' shares: nothing has changed for this one. */
+static void
+a_rebalance_that_changes_nothing_here_is_told(void **state)
+{
+    struct member *one, *more;
+    size_t before, assigned;
+
+    (void)state;
+    one = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
+    wait_until("its partition", has_parts, one, 1);
+    before = one->rebalances;
+    assigned = one->assigned_total;
+    more = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
+    wait_until("another rebalance", has_rebalanced, one, (int64_t)before);
+    assert_int_equal(one->assigned_total, assigned);
+    assert_int_equal(one->count, 1);
+    leave(more);
+    leave(one);
+}
+
+static void
+who_is_asked_for_partitions_is_not_waited_for_long(void **state)
+{
+    enum { ALL_BROKERS = -1, SLOW_MS = 2000, TIMEOUT_MS = 50 };
+
+    (void)state;
+    assert_int_equal(
+        kafka_count_partitions(unlucky->kafka, (const char *[]){"unlucky"}, 1, HANG_GUARD_MS), 2);
+    rd_kafka_mock_broker_set_rtt(faulty_cluster.mock, ALL_BROKERS, SLOW_MS);
+    assert_int_equal(
+        kafka_count_partitions(unlucky->kafka, (const char *[]){"unlucky"}, 1, TIMEOUT_MS), 0);
+    rd_kafka_mock_broker_set_rtt(faulty_cluster.mock, ALL_BROKERS, 0);
+}
+
+static bool
+has_joined(struct member *member, int64_t number)
+{
+    (void)number;
+    return atomic_load(&member->kafka->gate.joined);
+}
+
+/* The library aborts when it is closed in between. */
+static void
+leaving_waits_for_an_assignment_that_is_on_its_way(void **state)
+{
+    enum { BROKER = 1, API_SYNC_GROUP = 14, DELAY_MS = 1000 };
+    struct member *member;
+
+    (void)state;
+    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(slow_cluster.mock, BROKER,
+                                                                  API_SYNC_GROUP, 1, 0, DELAY_MS),
+                     0);
+    member = join(&slow_cluster, "late", "late", KAFKA_START_EARLIEST);
+    wait_until("the answer to its JoinGroup", has_joined, member, 0);
+    assert_false(member->kafka->was_assigned);
+    kafka_leave(member->kafka);
+    assert_false(kafka_is_closed(member->kafka));
+    wait_until("the group to be left", is_closed, member, 0);
+    assert_true(member->kafka->was_assigned);
+    assert_false(kafka_must_be_left(member->kafka));
+    discard(member);
+}
+
 static void
 an_eager_group_gives_and_takes_everything(void **state)
 {
@@ -167,7 +240,10 @@ main(void)
         cmocka_unit_test(an_assignment_lost_while_questions_are_open_is_forgotten),
         cmocka_unit_test(a_second_member_gets_what_the_first_gives_back),
         cmocka_unit_test(leaving_waits_for_a_revocation_that_is_under_way),
+        cmocka_unit_test(leaving_waits_for_an_assignment_that_is_on_its_way),
+        cmocka_unit_test(a_rebalance_that_changes_nothing_here_is_told),
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
+        cmocka_unit_test(who_is_asked_for_partitions_is_not_waited_for_long),
         cmocka_unit_test(a_lost_assignment_is_reported_and_the_member_comes_back),
         cmocka_unit_test(leaving_with_a_question_open_is_done_at_once),
     };

@@ -218,7 +218,8 @@ on_rebalanced(void *arg)
 {
     struct worker *worker = arg;
 
-    worker->limits_due_ms = worker->now;
+    if (worker->phase == PHASE_RUNNING)
+        worker->limits_due_ms = worker->now;
 }
 
 static void

@@ -1,11 +1,12 @@
 /* edge/kafka: partitions that come and go. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "kafka_unit.h"
 
 static struct cluster main_cluster, faulty_cluster, mute_cluster, slow_cluster;
 
 /* They join together, before the first test. */
-static struct member *unlucky, *asking;
+static struct member *unlucky, *asking, *one, *more;
 static struct member *first, *second, *eager, *eager_second; /* two groups of two */
 
 static int
@@ -27,6 +28,7 @@ set_up(void **state)
     assert_int_equal(rd_kafka_flush(faulty_cluster.producer, HANG_GUARD_MS), 0);
     refuse_questions(&faulty_cluster, 2);
     refuse_questions(&mute_cluster, ERRORS_MAX);
+    one = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
     first = join(&main_cluster, "shared", "shared", KAFKA_START_EARLIEST);
     eager = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
     asking = join(&mute_cluster, "asking", "asked", KAFKA_START_EARLIEST);
@@ -52,6 +54,9 @@ disturb_the_groups(void)
 {
     wait_until("all partitions", has_parts, first, 4);
     wait_until("all partitions", has_parts, eager, 2);
+    wait_until("its partition", has_parts, one, 1);
+    assert_int_equal(one->rebalances, 1);
+    more = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
     first->keep_revoked = eager->keep_revoked = true;
     second = join(&main_cluster, "shared", "shared", KAFKA_START_EARLIEST);
     eager_second = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
@@ -155,17 +160,9 @@ has_rebalanced(struct member *member, int64_t number)
 static void
 a_rebalance_that_changes_nothing_here_is_told(void **state)
 {
-    struct member *one, *more;
-    size_t before, assigned;
-
     (void)state;
-    one = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
-    wait_until("its partition", has_parts, one, 1);
-    before = one->rebalances;
-    assigned = one->assigned_total;
-    more = join(&main_cluster, "single", "single", KAFKA_START_EARLIEST);
-    wait_until("another rebalance", has_rebalanced, one, (int64_t)before);
-    assert_int_equal(one->assigned_total, assigned);
+    wait_until("another rebalance", has_rebalanced, one, 1);
+    assert_int_equal(one->assigned_total, 1);
     assert_int_equal(one->count, 1);
     leave(more);
     leave(one);
@@ -214,6 +211,37 @@ leaving_waits_for_an_assignment_that_is_on_its_way(void **state)
     discard(member);
 }
 
+/* As if the assignment had come in between the look for it and the close. */
+static void
+leave_with_an_assignment_unseen(const char *group, const char *strategy)
+{
+    struct member *member = join_as(&slow_cluster, group, "late", KAFKA_START_EARLIEST, strategy);
+    int64_t end_ms = clock_now_ms() + HANG_GUARD_MS;
+
+    while (atomic_load(&member->kafka->gate.join_out) ||
+           !atomic_load(&member->kafka->gate.joined) ||
+           !rd_kafka_queue_length(member->kafka->main)) {
+        assert_true(clock_now_ms() < end_ms);
+        if (!atomic_load(&member->kafka->gate.joined))
+            kafka_step(member->kafka, clock_now_ms(), 0);
+    }
+    assert_false(member->kafka->was_assigned);
+    kafka_gate_assigned(&member->kafka->gate);
+    kafka_leave(member->kafka);
+    wait_until("the group to be left", is_closed, member, 0);
+    assert_true(member->kafka->was_assigned);
+    assert_false(kafka_must_be_left(member->kafka));
+    discard(member);
+}
+
+static void
+an_assignment_that_comes_while_leaving_is_taken_back_by_the_library(void **state)
+{
+    (void)state;
+    leave_with_an_assignment_unseen("unseen", "cooperative-sticky");
+    leave_with_an_assignment_unseen("unseen-eager", "range");
+}
+
 static void
 an_eager_group_gives_and_takes_everything(void **state)
 {
@@ -241,6 +269,7 @@ main(void)
         cmocka_unit_test(a_second_member_gets_what_the_first_gives_back),
         cmocka_unit_test(leaving_waits_for_a_revocation_that_is_under_way),
         cmocka_unit_test(leaving_waits_for_an_assignment_that_is_on_its_way),
+        cmocka_unit_test(an_assignment_that_comes_while_leaving_is_taken_back_by_the_library),
         cmocka_unit_test(a_rebalance_that_changes_nothing_here_is_told),
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
         cmocka_unit_test(who_is_asked_for_partitions_is_not_waited_for_long),

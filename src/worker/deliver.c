@@ -178,7 +178,7 @@ worker_map_again(struct worker *worker)
         return;
     core_map_again(worker->core, may_be_mended, map_again, worker);
     core_gauges(worker->core, &after);
-    log_info("events.mapped_again", log_int("held_before", (int64_t)before.unmapped),
+    log_info("event.mapped_again", log_int("held_before", (int64_t)before.unmapped),
              log_int("held", (int64_t)after.unmapped));
 }
 

@@ -138,7 +138,7 @@ def test_an_event_that_could_not_be_mapped_is_mapped_by_the_mended_rule(scene):
     wait_until("all that can be to be committed", lambda: worker.check_running() or scene.committed() == {0: 1, 1: 0, 2: 1},
                show=scene.committed)
     reload(worker, scene.config(rules=mended, **settings))
-    told = worker.wait_for("events.mapped_again")
+    told = worker.wait_for("event.mapped_again")
     assert (told["held_before"], told["held"]) == ("2", "1"), told
     wait_until("the mended one and what stood behind it", lambda: worker.check_running() or scene.committed() == {0: 3, 1: 0, 2: 1},
                show=scene.committed)

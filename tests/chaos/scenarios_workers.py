@@ -171,6 +171,8 @@ EAGER = {"partition_assignment_strategy": "range"}
 
 def restart_in_turn(stage, workers, start, rounds):
     """Each is stopped by SIGTERM, which has to end well, and comes back."""
+    for worker in workers:
+        worker.wait_for("partition.assigned")
     for _ in range(rounds):
         for n, worker in enumerate(workers):
             worker.stop()

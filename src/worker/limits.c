@@ -9,7 +9,7 @@ enum {
     PROBE_MIN_MS = 250, /* back-off between the probes of a hold */
     PROBE_MAX_MS = 30 * 1000,
     ASK_MIN_MS = 200, /* how long the loop waits for an answer; the more often in vain the longer */
-    ASK_MAX_MS = 1000,
+    ASK_MAX_MS = 3000,
     ASK_AGAIN_MIN_MS = 1000, /* while nobody says how many partitions there are */
     ASK_AGAIN_MAX_MS = 30 * 1000
 };

@@ -252,6 +252,23 @@ an_assignment_that_comes_while_leaving_is_taken_back_by_the_library(void **state
     leave_with_an_assignment_unseen("unseen-eager", "range");
 }
 
+/* There is nothing to take back, so the library waits for ever: it is left as it is. That it comes
+ * to this cannot be brought about at will. */
+static void
+an_empty_assignment_that_comes_while_leaving_is_the_end_of_it(void **state)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+    struct member *member = join(&slow_cluster, "nothing", "^nothing$", KAFKA_START_EARLIEST);
+
+    (void)state;
+    member->kafka->life = KAFKA_CLOSING;
+    kafka_group_assign(member->kafka, none);
+    assert_true(kafka_is_closed(member->kafka));
+    assert_true(kafka_must_be_left(member->kafka));
+    discard(member);
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
 static void
 an_eager_group_gives_and_takes_everything(void **state)
 {
@@ -280,6 +297,7 @@ main(void)
         cmocka_unit_test(leaving_waits_for_a_revocation_that_is_under_way),
         cmocka_unit_test(leaving_waits_for_an_assignment_that_is_on_its_way),
         cmocka_unit_test(an_assignment_that_comes_while_leaving_is_taken_back_by_the_library),
+        cmocka_unit_test(an_empty_assignment_that_comes_while_leaving_is_the_end_of_it),
         cmocka_unit_test(a_rebalance_that_changes_nothing_here_is_told),
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
         cmocka_unit_test(who_is_asked_for_partitions_is_not_waited_for_long),

@@ -129,6 +129,12 @@ void core_close(struct core *core, struct core_event *event, enum event_outcome 
  * further. */
 bool core_refuse(struct core *core, struct core_event *event, const char *reason, int64_t now);
 
+/* The rules have changed: those of the events that may not become a dead letter yet for which WANTS
+ * says so are given to MAP, each as core_open left it. Nothing of their parts behind them has been
+ * read. */
+void core_map_again(struct core *core, bool (*wants)(void *arg, const struct event *record),
+                    void (*map)(void *arg, struct core_event *event), void *arg);
+
 /* Calls. The next one whose turn has come, now in flight, or NULL. */
 struct core_job *core_next(struct core *core, int64_t now);
 

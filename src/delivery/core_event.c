@@ -249,6 +249,35 @@ core_refuse(struct core *core, struct core_event *event, const char *reason, int
     return true;
 }
 
+/* EVENT, which could not be mapped, is as it was before that was tried. */
+static void
+take_back(struct core *core, struct core_event *event)
+{
+    leave_letters(core, event);
+    core_event_add_bytes(core, event, -(int64_t)(strlen(event->reason) + 1));
+    xfree(event->reason);
+    event->reason = NULL;
+    event->admitted = false;
+}
+
+void
+core_map_again(struct core *core, bool (*wants)(void *arg, const struct event *record),
+               void (*map)(void *arg, struct core_event *event), void *arg)
+{
+    for (size_t left = core->unmapped_count; left > 0; left--) {
+        struct list *first = list_first(&core->unmapped);
+        struct core_event *event = CONTAINER_OF(first, struct core_event, letter_node);
+
+        if (wants(arg, &event->record->event)) {
+            take_back(core, event);
+            map(arg, event);
+        } else {
+            list_remove(first);
+            list_push_back(&core->unmapped, first);
+        }
+    }
+}
+
 /* The other refused calls of events that were admitted need not wait for their turn. */
 static void
 admit_rest(struct core *core, int64_t now)

@@ -226,6 +226,16 @@ note_failure(struct core_job *job, const struct settlement *settlement)
     job->last_status = settlement->status;
 }
 
+/* It was broken off by us, which says nothing of the call: it is sent again as it was. */
+static enum settled
+settle_aborted(struct core *core, struct core_job *job, int64_t now)
+{
+    core_job_set_state(core, job, JOB_WAITING, now);
+    if (job->fold && job->fold->broken)
+        core_fold_dissolve(core, job);
+    return SETTLED_WAITING;
+}
+
 /* JOB's event was given back meanwhile; those that went along may still be ours. */
 static enum settled
 settle_forgotten(struct core *core, struct core_job *job, enum verdict verdict, int64_t now)
@@ -250,6 +260,8 @@ core_settle(struct core *core, struct core_job *job, const struct settlement *se
     tell_gate(core, job, settlement, verdict, now);
     if (!job->event)
         return settle_forgotten(core, job, verdict, now);
+    if (settlement->aborted)
+        return settle_aborted(core, job, now);
     job->attempts++;
     job->tries++;
     if (verdict != VERDICT_DONE)

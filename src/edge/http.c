@@ -173,6 +173,16 @@ on_text(CURL *easy, curl_infotype type, char *text, size_t len, void *arg)
     return 0;
 }
 
+/* The connection is there, and nothing of the request was written to it. */
+static int
+on_sending(void *arg, char *ip, char *own_ip, int port, int own_port)
+{
+    const struct http *http = arg;
+
+    (void)ip, (void)own_ip, (void)port, (void)own_port;
+    return http->ops.may_send(http->arg) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
 /* Set-up. */
 
 struct http *
@@ -340,6 +350,10 @@ http_account_new(struct http *http, const struct account *account, struct err *e
     rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGDATA, self);
+    if (http->ops.may_send) {
+        rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_sending);
+        rc |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, http);
+    }
     if (rc) {
         err_set(err, "account \"%s\": libcurl refuses its settings", account->name);
         http_account_free(self);
@@ -529,6 +543,8 @@ failure_of(CURLcode code)
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return REPLY_RESET;
+    case CURLE_ABORTED_BY_CALLBACK: /* on_sending */
+        return REPLY_ABORTED;
     default:
         return REPLY_OTHER;
     }

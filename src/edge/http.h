@@ -39,6 +39,11 @@ struct http_ops {
     /* The request TOKEN is over. REPLY is borrowed until this returns. Called from http_step only;
      * may call http_start, http_abort and http_account_*, but not http_step or http_close. */
     void (*done)(void *arg, void *token, const struct reply *reply);
+
+    /* Asked right before the first byte of a request is sent, which can be long after http_start:
+     * a connection had to be made, or the process stood still. False: it is not sent, and reported
+     * as REPLY_ABORTED. Must not call anything of this header. NULL: everything may be sent. */
+    bool (*may_send)(void *arg);
 };
 
 struct http *http_open(const struct http_ops *ops, void *arg, struct err *err) MUSTCHECK;

@@ -18,6 +18,7 @@
 enum {
     POLL_MS = 500,          /* the library counts a member as dead that does not poll */
     EVENTS_PER_STEP = 1000, /* log lines, as a rule */
+    PARTITIONS_TIMEOUT_MS = 3000,
     FATAL_TEXT_MAX = 512,
     TOPICS_TEXT_MAX = 1024 /* in a log line */
 };
@@ -38,7 +39,8 @@ static int
 open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
 {
     static const uint64_t one = 1;
-    int64_t partitions = kafka_ask_partitions(kafka->ask, settings->topics, settings->topic_count);
+    int64_t partitions = kafka_ask_partitions(kafka->ask, settings->topics, settings->topic_count,
+                                              PARTITIONS_TIMEOUT_MS);
     rd_kafka_conf_t *conf =
         kafka_consumer_conf(settings->config, settings->prefetch_bytes, partitions, err);
 
@@ -391,6 +393,8 @@ kafka_deadline(const struct kafka *kafka, int64_t now)
         return kafka->part_count ? now : CLOCK_NEVER; /* the rest is to be forgotten */
     if (kafka->events_left || kafka->records_left)
         return now;
+    if (kafka->life == KAFKA_LEAVING && !kafka->revoke_due)
+        due_ms = clock_earlier(due_ms, kafka->close_due_ms);
     return clock_earlier(due_ms, kafka->gate_due_ms);
 }
 
@@ -423,6 +427,7 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
         kafka_group_forget(kafka);
         return;
     }
+    kafka_group_leave_step(kafka);
     if (woken)
         look_again(kafka);
     kafka->gate_due_ms =
@@ -453,10 +458,25 @@ kafka_session_timeout_ms(const struct kafka *kafka)
     return kafka->session_timeout_ms;
 }
 
+/* librdkafka before 2.3 fails an assertion when a handle is destroyed that has joined a group
+ * cooperatively and was never assigned anything (its issue 4312). */
+static bool
+would_abort(const struct kafka *kafka)
+{
+    return rd_kafka_version() < 0x020300ff && kafka->rk && !kafka->was_assigned &&
+           atomic_load(&kafka->gate.joined);
+}
+
+bool
+kafka_must_be_left(const struct kafka *kafka)
+{
+    return kafka->stuck || would_abort(kafka);
+}
+
 void
 kafka_close(struct kafka *kafka)
 {
-    if (!kafka)
+    if (!kafka || kafka_must_be_left(kafka))
         return;
     kafka_group_fini(kafka);
     if (kafka->commit)
@@ -480,9 +500,9 @@ kafka_close(struct kafka *kafka)
 }
 
 int64_t
-kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count)
+kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count, int timeout_ms)
 {
-    return kafka_ask_partitions(kafka->ask, topics, count);
+    return kafka_ask_partitions(kafka->ask, topics, count, timeout_ms);
 }
 
 enum kafka_topic_state

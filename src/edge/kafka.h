@@ -35,6 +35,10 @@ struct kafka_ops {
     /* PART is ours and is read from kafka_part_offset() on. Set kafka_part_set_user here. */
     void (*assigned)(void *arg, struct kafka_part *part);
 
+    /* The group has shared out its partitions anew: the shares of others may have changed where
+     * ours has not. Before ops->assigned. */
+    void (*rebalanced)(void *arg);
+
     /* The group wants these back. They are not read any more; once they are drained and committed
      * the worker calls kafka_release, which frees them. */
     void (*revoked)(void *arg, struct kafka_part **parts, size_t count);
@@ -113,13 +117,17 @@ bool kafka_is_closed(const struct kafka *kafka);
 /* After so long without a sign of life the group gives a member's partitions to others. */
 int64_t kafka_session_timeout_ms(const struct kafka *kafka);
 
+/* Whether the library cannot be got rid of: then the process ends with it, by _exit. */
+bool kafka_must_be_left(const struct kafka *kafka);
+
 /* Frees everything; NULL is accepted. Without kafka_leave the group learns of it by the session
- * timeout. */
+ * timeout. Does nothing to what must be left. */
 void kafka_close(struct kafka *kafka);
 
 /* How many partitions the topics have together; "^" begins an expression. 0 when nobody answers
- * within a few seconds. Blocks, as a rule for milliseconds: for assignments only. */
-int64_t kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count);
+ * within TIMEOUT_MS. Blocks, as a rule for milliseconds: for assignments only. */
+int64_t kafka_count_partitions(struct kafka *kafka, const char *const *topics, size_t count,
+                               int timeout_ms);
 
 enum kafka_topic_state {
     KAFKA_TOPIC_THERE,

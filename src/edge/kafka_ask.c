@@ -93,15 +93,14 @@ mark_named(const struct rd_kafka_metadata *metadata, const char *topic, bool *ma
 }
 
 int64_t
-kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count)
+kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count, int timeout_ms)
 {
     const struct rd_kafka_metadata *metadata;
     int64_t partitions = 0;
     bool *marks;
 
     /* All topics, since asking for one by name could create it. */
-    if (rd_kafka_metadata(ask->rk, 1, NULL, &metadata, METADATA_TIMEOUT_MS) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(ask->rk, 1, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
     marks = xcalloc((size_t)metadata->topic_cnt + 1, sizeof(marks[0]));
     for (size_t i = 0; i < count; i++) {

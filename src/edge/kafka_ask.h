@@ -30,9 +30,9 @@ struct kafka_ask *kafka_ask_open(const struct kafka_settings *settings, int wake
 void kafka_ask_close(struct kafka_ask *ask); /* NULL is accepted */
 
 /* How many partitions the topics have together, each counted once; "^" begins an expression as in
- * a subscription. 0
- * when nobody answers within a few seconds, or when there are none. Blocks: for start-up only. */
-int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count);
+ * a subscription. 0 when nobody answers within TIMEOUT_MS, or when there are none. Blocks. */
+int64_t kafka_ask_partitions(struct kafka_ask *ask, const char *const *topics, size_t count,
+                             int timeout_ms);
 
 /* One topic by its name, which creates nothing. Blocks, at most for a second. */
 enum kafka_topic_state kafka_ask_topic(struct kafka_ask *ask, const char *topic);

@@ -52,7 +52,19 @@ kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
     atomic_init(&gate->join_out, false);
     atomic_init(&gate->joined_ms, 0);
     atomic_init(&gate->heard_ms, 0);
+    atomic_init(&gate->assignment_due, false);
+    atomic_init(&gate->joined, false);
     rd_kafka_conf_interceptor_add_on_new(conf, "commit gate", on_new, gate);
+}
+
+static void
+wake(const struct kafka_gate *gate)
+{
+    static const uint64_t one = 1;
+
+    if (write(gate->wake_fd, &one, sizeof(one)) < 0) {
+        /* The counter is full, so the loop is awake anyway. */
+    }
 }
 
 void
@@ -62,22 +74,42 @@ kafka_gate_sent(struct kafka_gate *gate, int16_t api_key)
         return;
     atomic_store(&gate->joined_ms, clock_now_ms());
     atomic_store(&gate->join_out, true);
+    atomic_store(&gate->assignment_due, false);
+    wake(gate);
 }
 
 /* The answer to SyncGroup may be that the member is to join once more, which is not seen here. */
 void
 kafka_gate_answered(struct kafka_gate *gate, int16_t api_key)
 {
-    static const uint64_t one = 1;
-
     if (api_key == API_HEARTBEAT || api_key == API_SYNC_GROUP || api_key == API_METADATA)
         atomic_store(&gate->heard_ms, clock_now_ms());
+    if (api_key == API_JOIN_GROUP) {
+        atomic_store(&gate->assignment_due, true);
+        atomic_store(&gate->joined, true);
+    }
     if (api_key != API_SYNC_GROUP)
         return;
     atomic_store(&gate->join_out, false);
-    if (write(gate->wake_fd, &one, sizeof(one)) < 0) {
-        /* The counter is full, so the loop is awake anyway. */
-    }
+    wake(gate);
+}
+
+void
+kafka_gate_assigned(struct kafka_gate *gate)
+{
+    atomic_store(&gate->assignment_due, false);
+}
+
+void
+kafka_gate_expect_assignment(struct kafka_gate *gate)
+{
+    atomic_store(&gate->assignment_due, true);
+}
+
+bool
+kafka_gate_assignment_is_due(const struct kafka_gate *gate)
+{
+    return atomic_load(&gate->assignment_due);
 }
 
 void

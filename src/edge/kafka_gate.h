@@ -27,6 +27,8 @@ struct kafka_gate {
     atomic_bool join_out;
     atomic_int_least64_t joined_ms; /* when the last JoinGroup was sent */
     atomic_int_least64_t heard_ms;  /* when the last of those answers came */
+    atomic_bool assignment_due;     /* JoinGroup was answered, and no assignment has come since */
+    atomic_bool joined;             /* at some time it was */
     int wake_fd;                    /* written to when the gate opens; borrowed */
 
     /* Of the loop's thread. */
@@ -44,6 +46,15 @@ void kafka_gate_answered(struct kafka_gate *gate, int16_t api_key);
 
 /* Partitions were given back, so a JoinGroup follows. */
 void kafka_gate_expect(struct kafka_gate *gate, int64_t now);
+
+/* An assignment came, or will come without another JoinGroup. */
+void kafka_gate_assigned(struct kafka_gate *gate);
+void kafka_gate_expect_assignment(struct kafka_gate *gate);
+
+/* Whether the library may be about to give an assignment, or has given one that was not looked at.
+ * It goes on to be so when it is to join once more with a delay, or somebody else's turn takes
+ * long. */
+bool kafka_gate_assignment_is_due(const struct kafka_gate *gate);
 
 /* To be called once a turn with the consumer. Returns when next at the latest, absolute. */
 int64_t kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now) MUSTCHECK;

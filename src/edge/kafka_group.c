@@ -6,7 +6,11 @@
 #include "base/xalloc.h"
 #include "edge/kafka_state.h"
 
-enum { ASK_DELAY_MIN_MS = 100, ASK_DELAY_MAX_MS = 5000 };
+enum {
+    ASK_DELAY_MIN_MS = 100,
+    ASK_DELAY_MAX_MS = 5000,
+    CLOSE_DELAY_MS = 3000 /* at most, for an assignment that is on its way */
+};
 
 /* ---- lists ---- */
 
@@ -378,9 +382,31 @@ ask_again(struct kafka *kafka)
     }
 }
 
+/* The library is leaving all the same. It asks for what it assigned back, as a rule, and that is to
+ * be answered only: by an answer to the assignment it would be out of the group at once, and the
+ * next question would wait for ever (its issue 4884). With nothing to ask back it never gets any
+ * further (its issue 4527, until 2.4). */
+static void
+assign_while_closing(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
+{
+    if (partitions->cnt > 0 || kafka->part_count > 0)
+        return;
+    log_warning("kafka.close_stuck",
+                log_text("effect", "the group learns by the session timeout that it has gone"));
+    kafka->stuck = true;
+    kafka->life = KAFKA_CLOSED;
+}
+
 void
 kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
+    kafka_gate_assigned(&kafka->gate);
+    kafka->was_assigned = true;
+    if (kafka->life == KAFKA_CLOSING) {
+        assign_while_closing(kafka, partitions);
+        return;
+    }
+    kafka->ops.rebalanced(kafka->arg);
     kafka->group_denied = false;
     kafka->eager = group_is_eager(kafka);
     if (kafka->life == KAFKA_MEMBER)
@@ -401,7 +427,6 @@ kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *p
 
 /* ---- going ---- */
 
-/* Not while a revocation is being answered: a second one would come in the middle of it. */
 static void
 close_consumer(struct kafka *kafka)
 {
@@ -419,6 +444,19 @@ close_consumer(struct kafka *kafka)
         rd_kafka_error_destroy(error);
         kafka->life = KAFKA_CLOSED;
     }
+}
+
+/* Not while a revocation is being answered: a second one would come in the middle of it. Nor
+ * between the answer to a JoinGroup and our answer to the assignment that it brings: librdkafka
+ * before 2.4 may never get out of the group then, and a handle that was never assigned anything
+ * fails an assertion when it is destroyed (its issues 4527, 4884 and 4312). */
+void
+kafka_group_leave_step(struct kafka *kafka)
+{
+    if (kafka->life != KAFKA_LEAVING || kafka->revoke_due)
+        return;
+    if (!kafka_gate_assignment_is_due(&kafka->gate) || kafka->now_ms >= kafka->close_due_ms)
+        close_consumer(kafka);
 }
 
 /* What is in revoking is lost. */
@@ -456,8 +494,7 @@ lose(struct kafka *kafka)
         move(part_of(node), &kafka->revoking);
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);
-    if (kafka->life == KAFKA_LEAVING) /* it waited for a revocation that is lost now */
-        close_consumer(kafka);
+    kafka_group_leave_step(kafka); /* if it waited for a revocation that is lost now */
 }
 
 void
@@ -501,8 +538,7 @@ kafka_group_fence(struct kafka *kafka)
         if (part_of(each)->gone)
             drop(kafka, part_of(each));
     }
-    if (kafka->life == KAFKA_LEAVING)
-        close_consumer(kafka);
+    kafka_group_leave_step(kafka);
 }
 
 void
@@ -622,8 +658,8 @@ kafka_group_leave(struct kafka *kafka)
     if (unanswered)
         answer_assignment(kafka);
     kafka->life = KAFKA_LEAVING;
-    if (!kafka->revoke_due)
-        close_consumer(kafka);
+    kafka->close_due_ms = kafka->now_ms + CLOSE_DELAY_MS;
+    kafka_group_leave_step(kafka);
 }
 
 void
@@ -636,12 +672,16 @@ kafka_release(struct kafka *kafka)
     log_parts("partition.released", &kafka->revoking);
     if (kafka->life == KAFKA_MEMBER)
         kafka_gate_expect(&kafka->gate, kafka->now_ms);
+    if (kafka->life == KAFKA_LEAVING && !kafka->eager) /* one follows, or another JoinGroup */
+        kafka_gate_expect_assignment(&kafka->gate);
     tell_unassign(kafka, &kafka->revoking);
     drop_list(kafka, &kafka->revoking);
-    if (kafka->life == KAFKA_LEAVING)
-        close_consumer(kafka);
-    else
+    if (kafka->life == KAFKA_MEMBER) {
         assign_known(kafka);
+        return;
+    }
+    kafka->close_due_ms = kafka->now_ms + CLOSE_DELAY_MS;
+    kafka_group_leave_step(kafka);
 }
 
 /* ---- for those who look on ---- */

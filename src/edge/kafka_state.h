@@ -61,6 +61,9 @@ struct kafka {
     int64_t ask_delay_ms; /* after the next failure */
 
     enum kafka_life life;
+    int64_t close_due_ms; /* while leaving: not to be put off any longer */
+    bool was_assigned;    /* an assignment came, if only an empty one */
+    bool stuck;           /* the library cannot be closed */
     bool failed;
     char *failure; /* to be reported by the next step */
 
@@ -116,6 +119,9 @@ void kafka_group_restart(struct kafka *kafka, struct kafka_part *part);
 
 /* Membership ends now: drops what was never read, and the library begins to leave. */
 void kafka_group_leave(struct kafka *kafka);
+
+/* Leaves once nothing that would get into the library's way is under way. */
+void kafka_group_leave_step(struct kafka *kafka);
 
 /* The library is out of the group: what there still is was lost. */
 void kafka_group_forget(struct kafka *kafka);

@@ -129,6 +129,59 @@ worker_is_redrive(const struct worker *worker, const char *topic)
     return worker->redrive_topic && strcmp(worker->redrive_topic, topic) == 0;
 }
 
+/* Before anything looks into it: it may be what ends every worker. */
+static bool
+is_skipped(const struct worker *worker, const struct event *record)
+{
+    return offset_list_has(&worker->config->kafka.skip, record->topic, record->partition,
+                           record->offset);
+}
+
+static void
+skip(struct worker *worker, struct core_event *event, const struct event *record)
+{
+    if (!event)
+        return;
+    log_warning("event.skipped", log_text("topic", record->topic),
+                log_int("partition", record->partition), log_int("offset", record->offset),
+                log_text("reason", "kafka.skip"));
+    core_close(worker->core, event, EVENT_SKIPPED, worker->now);
+}
+
+/* What is no dead letter but stands among them is not mended by rules. */
+static bool
+may_be_mended(void *arg, const struct event *record)
+{
+    const struct worker *worker = arg;
+
+    return !worker_is_redrive(worker, record->topic) && !is_left(worker, record->topic);
+}
+
+static void
+map_again(void *arg, struct core_event *event)
+{
+    const struct event *record = core_letter_record(event);
+
+    if (is_skipped(arg, record))
+        skip(arg, event, record);
+    else
+        map_event(arg, event, record);
+}
+
+void
+worker_map_again(struct worker *worker)
+{
+    struct core_gauges before, after;
+
+    core_gauges(worker->core, &before);
+    if (!before.unmapped)
+        return;
+    core_map_again(worker->core, may_be_mended, map_again, worker);
+    core_gauges(worker->core, &after);
+    log_info("event.mapped_again", log_int("held_before", (int64_t)before.unmapped),
+             log_int("held", (int64_t)after.unmapped));
+}
+
 /* What came back is the event that it was, at another offset. What cannot be read as such is
  * refused as it stands. */
 static void
@@ -154,33 +207,12 @@ take_redriven(struct worker *worker, struct kafka_part *part, const struct event
     map_event(worker, core_open(worker->core, core_part, record->offset, &original), &original);
 }
 
-/* Before anything looks into it: it may be what ends every worker. */
-static bool
-is_skipped(const struct worker *worker, const struct event *record)
-{
-    return offset_list_has(&worker->config->kafka.skip, record->topic, record->partition,
-                           record->offset);
-}
-
-static void
-skip(struct worker *worker, struct kafka_part *part, const struct event *record)
-{
-    struct core_event *event =
-        core_open(worker->core, kafka_part_user(part), record->offset, record);
-
-    if (!event)
-        return;
-    log_warning("event.skipped", log_text("topic", record->topic),
-                log_int("partition", record->partition), log_int("offset", record->offset),
-                log_text("reason", "kafka.skip"));
-    core_close(worker->core, event, EVENT_SKIPPED, worker->now);
-}
-
 void
 worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
     if (is_skipped(worker, record))
-        skip(worker, part, record);
+        skip(worker, core_open(worker->core, kafka_part_user(part), record->offset, record),
+             record);
     else if (worker_is_redrive(worker, record->topic))
         take_redriven(worker, part, record);
     else
@@ -369,4 +401,14 @@ flight_done(void *arg, void *token, const struct reply *reply)
     xfree(flight);
 }
 
-const struct http_ops worker_http_ops = {.done = flight_done};
+/* Between its start and this a request may have waited for a connection, or the process stood
+ * still. */
+static bool
+may_send(void *arg)
+{
+    const struct worker *worker = arg;
+
+    return !core_is_doubted(worker->core) && !worker_is_gap(worker, clock_now_ms() - worker->now);
+}
+
+const struct http_ops worker_http_ops = {.done = flight_done, .may_send = may_send};

@@ -8,9 +8,22 @@
 enum {
     PROBE_MIN_MS = 250, /* back-off between the probes of a hold */
     PROBE_MAX_MS = 30 * 1000,
-    ASK_AGAIN_MIN_MS = 500, /* while nobody says how many partitions there are */
+    ASK_MIN_MS = 200, /* how long the loop waits for an answer; the more often in vain the longer */
+    ASK_MAX_MS = 3000,
+    ASK_AGAIN_MIN_MS = 1000, /* while nobody says how many partitions there are */
     ASK_AGAIN_MAX_MS = 30 * 1000
 };
+
+/* FIRST_MS doubled for each question that was in vain, up to MAX_MS. */
+static int64_t
+grown(const struct worker *worker, int64_t first_ms, int64_t max_ms)
+{
+    int64_t ms = first_ms;
+
+    for (unsigned i = 0; i < worker->limits_asked && ms < max_ms; i++)
+        ms *= 2;
+    return clock_earlier(ms, max_ms);
+}
 
 /* What came back by redrive can be of any account: the redrive topic counts for all of them. */
 
@@ -29,7 +42,9 @@ count_all(struct worker *worker, unsigned account)
     }
     if (worker->redrive_topic)
         topics[count++] = worker->redrive_topic;
-    partitions = count ? kafka_count_partitions(worker->kafka, topics, count) : 0;
+    partitions = count ? kafka_count_partitions(worker->kafka, topics, count,
+                                                (int)grown(worker, ASK_MIN_MS, ASK_MAX_MS))
+                       : 0;
     xfree(topics);
     return partitions;
 }
@@ -52,15 +67,11 @@ count_owned(struct worker *worker, unsigned account)
     return count;
 }
 
-/* Asking blocks, so it is not done in every turn. The clock may have moved on by seconds. */
+/* Asking blocks, so it is not done in every turn. The clock may have moved on meanwhile. */
 static int64_t
 ask_again_ms(const struct worker *worker)
 {
-    int64_t delay_ms = ASK_AGAIN_MIN_MS;
-
-    for (unsigned i = 0; i < worker->limits_asked && delay_ms < ASK_AGAIN_MAX_MS; i++)
-        delay_ms *= 2;
-    return clock_now_ms() + clock_earlier(delay_ms, ASK_AGAIN_MAX_MS);
+    return clock_now_ms() + grown(worker, ASK_AGAIN_MIN_MS, ASK_AGAIN_MAX_MS);
 }
 
 /* Calls of rules that a reload took away go on at the rate they had. */

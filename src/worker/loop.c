@@ -283,7 +283,8 @@ worker_run(const char *file, const struct config *config, bool *ret_left, struct
         loop(&worker);
         log_stopped(&worker);
         status = worker.exit_status;
-        *ret_left = status != WORKER_STOPPED || !worker.was_assigned || worker.counts.lost > 0;
+        *ret_left =
+            status != WORKER_STOPPED || worker.counts.lost > 0 || kafka_must_be_left(worker.kafka);
     } else {
         *ret_left = worker.kafka != NULL; /* it may be a member already */
     }

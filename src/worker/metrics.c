@@ -47,7 +47,8 @@ add_events(const struct worker *worker, struct buf *text)
             "Of the skipped: finished above the committed offset by an earlier owner.",
             (double)counts.finished_before);
     add_one(text, "events_pending", "gauge", "Events taken and not ended.", (double)counts.pending);
-    add_help(text, "events_mapped_total", "counter", "Events by what the rules made of them.");
+    add_help(text, "events_mapped_total", "counter",
+             "Events by what the rules made of them; held ones again after a reload.");
     for (int i = 0; i < MAP_OUTCOME_COUNT; i++)
         add_labelled(text, "events_mapped_total", "outcome", map_outcome_name((enum map_outcome)i),
                      (double)worker->counts.mapped[i]);

@@ -114,6 +114,12 @@ doubt(struct worker *worker)
     worker->commit_next_ms = worker->now;
 }
 
+bool
+worker_is_gap(const struct worker *worker, int64_t gap_ms)
+{
+    return gap_ms > doubt_ms(worker);
+}
+
 /* A process that was stopped, or whose machine was, may have lost its partitions without knowing
  * it. */
 void
@@ -121,7 +127,7 @@ worker_watch_gap(struct worker *worker, int64_t since_ms, int64_t now)
 {
     int64_t gap_ms = now - since_ms;
 
-    if (gap_ms <= doubt_ms(worker) || !core_parts(worker->core, NULL, 0))
+    if (!worker_is_gap(worker, gap_ms) || !core_parts(worker->core, NULL, 0))
         return;
     log_warning("worker.gap", log_int("ms", gap_ms),
                 log_text("effect", "no call starts until a commit shows that the partitions are "
@@ -205,6 +211,15 @@ on_assigned(void *arg, struct kafka_part *part)
     worker->seeing.ends_ms = worker->now;
     bind_progress(worker, part, to);
     kafka_part_set_user(part, to);
+}
+
+static void
+on_rebalanced(void *arg)
+{
+    struct worker *worker = arg;
+
+    if (worker->phase == PHASE_RUNNING)
+        worker->limits_due_ms = worker->now;
 }
 
 static void
@@ -422,6 +437,7 @@ on_record(void *arg, struct kafka_part *part, const struct event *event)
 }
 
 const struct kafka_ops worker_kafka_ops = {.assigned = on_assigned,
+                                           .rebalanced = on_rebalanced,
                                            .revoked = on_revoked,
                                            .lost = on_lost,
                                            .has_room = on_has_room,

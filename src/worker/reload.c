@@ -264,6 +264,7 @@ reload_and_say(struct worker *worker, const char *why)
              log_int("rules", (int64_t)ruleset_rule_count(worker->config->rules)),
              log_int("topics", (int64_t)ruleset_topic_count(worker->config->rules)),
              log_int("accounts", (int64_t)worker->config->account_count));
+    worker_map_again(worker);
 }
 
 /* ---- when ---- */

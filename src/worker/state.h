@@ -135,6 +135,7 @@ struct worker {
 extern const struct http_ops worker_http_ops;
 bool worker_has_room(const struct worker *worker, struct kafka_part *part);
 void worker_take(struct worker *worker, struct kafka_part *part, const struct event *event);
+void worker_map_again(struct worker *worker); /* what could not be mapped; the rules are new */
 bool worker_is_redrive(const struct worker *worker, const char *topic);
 void worker_send(struct worker *worker);
 void worker_abort_flights(struct worker *worker, const struct kafka_part *part); /* NULL: all */
@@ -180,6 +181,7 @@ extern const char worker_page[]; /* page.html */
 extern const struct kafka_ops worker_kafka_ops;
 void worker_stop(struct worker *worker, const char *why);
 bool worker_commit_step(struct worker *worker); /* true: everything that can be is committed */
+bool worker_is_gap(const struct worker *worker, int64_t gap_ms); /* too long to be sure of them */
 void worker_watch_gap(struct worker *worker, int64_t since_ms, int64_t now);
 void worker_rebalance_step(struct worker *worker);
 int64_t worker_rebalance_deadline(const struct worker *worker);

@@ -92,6 +92,11 @@ class Node:
     def kill(self):
         self.process.kill()
 
+    def stop(self):
+        """In good order: it hands over what it leads first."""
+        self.process.send(signal.SIGTERM)
+        self.process.wait()
+
     def freeze(self):
         self.process.send(signal.SIGSTOP)
         self.frozen = True

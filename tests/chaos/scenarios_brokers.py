@@ -46,6 +46,23 @@ def broker_killed_and_back(stage):
 
 
 @scenario(planned=True, brokers=True)
+def leaders_and_coordinator_move(stage):
+    """Nodes are stopped in good order, as by a rolling upgrade: each hands over what it leads before it goes."""
+    workers = two_workers(stage)
+    for n in range(stage.factor(1, 6)):
+        number = stage.kafka.coordinator(stage.group) if n % 2 == 0 else stage.kafka.leader(stage.topic(), n % 6)
+        node = stage.cluster.node(number)
+        node.stop()
+        wait_until(f"leaders and coordinator to leave node {number}", moved(stage, node), every=0.1)
+        stage.wait_calls(200, *workers)
+        node.start()
+        stage.cluster.wait_whole(stage.kafka)
+        stage.wait_calls(100, *workers)
+    stage.finish(*workers)
+    stage.check_no_lost_assignment()
+
+
+@scenario(planned=True, brokers=True)
 def broker_frozen(stage):
     """SIGSTOP of the group's coordinator until the others have taken over, then SIGCONT."""
     workers = two_workers(stage, socket_timeout_ms=5000)

@@ -166,6 +166,76 @@ def quick_restart_under_its_own_name(stage):
     assert after == before, f"{after - before} partitions of the other worker came or went"
 
 
+EAGER = {"partition_assignment_strategy": "range"}
+
+
+def restart_in_turn(stage, workers, start, rounds):
+    """Each is stopped by SIGTERM, which has to end well, and comes back."""
+    for worker in workers:
+        worker.wait_for("partition.assigned")
+    for _ in range(rounds):
+        for n, worker in enumerate(workers):
+            worker.stop()
+            workers[n] = start(n)
+            workers[n].wait_for("partition.assigned")
+            stage.wait_calls(50, *workers)
+    stage.finish(*workers)
+    stage.check_no_lost_assignment()
+    stage.notes["stops"] = rounds * len(workers)
+
+
+@scenario(planned=True)
+def eager_group_is_restarted(stage):
+    """range: each stop and each start takes all partitions from all workers, and shares them out anew."""
+    stage.begin()
+    restart_in_turn(stage, [stage.start_worker(f"worker-{n}", kafka=EAGER) for n in range(3)],
+                    lambda n: stage.start_worker(f"worker-{n}", kafka=EAGER), stage.factor(2, 10))
+
+
+@scenario(planned=True)
+def eager_static_group_is_restarted(stage):
+    """range and group_instance_id: it does not leave, so after the first rebalances nothing moves."""
+    stage.begin(feed=False)
+    workers = [static_worker(stage, f"worker-{n}", kafka=EAGER) for n in range(2)]
+    wait_until("both to have their share", lambda: all(worker.check_running() or stage.owned(worker) == 3 for worker in workers))
+    stage.feed.start()
+    before = [stage.count_lines(worker, "partition.assigned") for worker in workers]
+    for _ in range(stage.factor(2, 10)):
+        workers[0].stop()
+        workers[0] = static_worker(stage, "worker-0", kafka=EAGER)
+        workers[0].wait_for("partition.assigned", count=3)
+        stage.wait_calls(50, *workers)
+    moved = stage.count_lines(workers[1], "partition.assigned") - before[1]
+    stage.finish(*workers)
+    stage.check_no_lost_assignment()
+    assert not moved, f"{moved} partitions of the other worker came or went"
+
+
+@scenario(planned=True)
+def stopped_in_the_middle_of_a_rebalance(stage):
+    """SIGTERM at any moment of a newcomer's joining, to the newcomer or to the one that gives partitions back for it."""
+    for settings in ({}, EAGER):
+        if not settings:
+            stage.begin()
+            staying = stage.start_worker("first", kafka=settings)
+        else:
+            staying.stop()
+            staying = stage.start_worker("first-eager", kafka=settings)
+        staying.wait_for("partition.assigned", count=6)
+        for n in range(stage.factor(4, 25)):
+            guest = stage.start_worker(f"guest-{n}", kafka=settings)
+            guest.wait_for("kafka.subscribed")
+            time.sleep(stage.chance.random())  # what is tested is a moment
+            leaving, staying = stage.chance.sample([staying, guest], 2)
+            leaving.stop()
+            wait_until("the other one to have all", lambda: staying.check_running() or stage.owned(staying) == 6,
+                       show=staying.log_text)
+            stage.wait_calls(20, staying)
+    stage.finish(staying)
+    stage.check_no_lost_assignment()
+    stage.notes["stops"] = stage.factor(4, 25) * 2
+
+
 @scenario()
 def frozen_worker(stage):
     """SIGSTOP for longer than the session and max.poll.interval.ms, then SIGCONT: another one has its partitions."""

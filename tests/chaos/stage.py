@@ -157,6 +157,10 @@ class Stage(Scene):
     def count_lines(self, worker, *events):
         return sum(len(worker.lines(event)) for event in events)
 
+    def owned(self, worker):
+        """How many partitions it has, as its log has it."""
+        return self.count_lines(worker, "partition.assigned") - self.count_lines(worker, "partition.revoked", "partition.lost")
+
     def check_kept_membership(self, worker, assigned):
         """It was given its partitions once and nobody took one away."""
         lines = worker.lines()

@@ -385,3 +385,21 @@ def test_the_redrive_topic_counts_for_the_share_of_every_account(scene):
     assert abs(sum(shares("idle")) - 12) < 0.01 and min(shares("idle")) >= 12 / 5 - 0.01
     for worker in workers:
         worker.stop()
+
+
+def test_a_topic_that_is_made_later_takes_its_share_from_those_that_get_none_of_it(scene):
+    """One partition of it goes to one of two processes: the other's share is smaller all the same."""
+    redrive = Redrive(scene, create=False, events=2)
+    settings = {"account": {"rate_limit": 60.0}, "kafka": QUICK}
+    workers = [redrive.start_worker(f"w{n}", **settings) for n in range(2)]
+
+    def shares():
+        return sorted(round(worker.admin.metrics().value("sendx_worker_account_rate_limit", account="main"), 3)
+                      for worker in workers)
+    wait_until("half for each", lambda: all(worker.running() for worker in workers) and shares() == [30, 30],
+               show=lambda: f"{shares()}")
+    redrive.create_topic(partitions=1)
+    wait_until("two thirds and one third", lambda: all(worker.running() for worker in workers) and shares() == [20, 40],
+               show=lambda: f"{shares()}")
+    for worker in workers:
+        worker.stop()

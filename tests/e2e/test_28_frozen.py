@@ -2,9 +2,10 @@
 on: it sends nothing of what it had in hand."""
 
 import signal
-import time
 
 from harness import wait_until
+from tls import Nginx
+from worker import ANY_PORT
 
 EVENTS = 3000
 
@@ -42,16 +43,17 @@ def test_a_process_that_is_cut_off_from_kafka_soon_sends_nothing_more(scene):
     records, expected = scene.one_call_history(events=EVENTS, contacts=300, partitions=4)
     scene.produce(records)
     slow = scene.sandbox.fault(action="delay", delay_ms=50)
-    worker = scene.start_worker(kafka={"session_timeout_ms": 6000}, delivery={"commit_interval": "50ms"},
+    worker = scene.start_worker(kafka={"session_timeout_ms": 3000}, delivery={"commit_interval": "50ms"},
                                 account={"max_in_flight": 8})
     wait_until("it to have begun, and committed", lambda: worker.check_running() or any(scene.committed().values()),
                show=worker.log_text)
+    before = len(worker.lines("commit.overdue"))
     scene.kafka.process.send(signal.SIGSTOP)
     try:
-        worker.wait_for("commit.overdue")
+        worker.wait_for("commit.overdue", count=before + 1)
         wait_until("its calls to be answered", lambda: not scene.sandbox.stats()["open"])
         last = scene.sandbox.last_seq()
-        time.sleep(0.5)  # ten calls' time: what must not happen cannot be awaited
+        worker.wait_for("partition.lost", count=4)  # the session is over: two thirds of it later, time for 40 rounds of calls
         assert scene.sandbox.last_seq() == last
         assert scene.sandbox.fault_hits(slow) < EVENTS, "too quick for this test: nothing was left in hand"
     finally:
@@ -60,3 +62,30 @@ def test_a_process_that_is_cut_off_from_kafka_soon_sends_nothing_more(scene):
     scene.wait_until_finished(worker)
     worker.stop()
     scene.check_delivered_with_repeats(expected, restarts=1)
+
+
+def test_what_a_frozen_process_had_begun_to_send_and_not_sent_is_not_sent(scene, authority):
+    """Its calls wait for a connection when it is stopped. The connection is there when it goes on, and another has its
+    partitions."""
+    scene.create_topics(events=4)
+    records, expected = scene.one_call_history(events=40, contacts=20, partitions=4)
+    scene.produce(records)
+    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
+    nginx.process.send(signal.SIGSTOP)  # connections are made, but TLS is not
+    settings = {"kafka": {"session_timeout_ms": 3000}, "delivery": {"commit_interval": "50ms"}, "admin": ANY_PORT}
+    frozen = scene.start_worker("frozen", **settings, base_url=scene.sandbox.base_url(address=nginx.address, scheme="https"),
+                                account={"ca_file": str(authority.ca_file), "timeout": "2m", "connect_timeout": "2m"})
+    wait_until("calls on their way, and a commit", lambda: frozen.check_running() or (
+        None not in scene.committed().values() and
+        frozen.admin.metrics().value("sendx_worker_account_calls_in_flight", account="main") > 0), show=frozen.log_text)
+    frozen.send(signal.SIGSTOP)
+    nginx.process.send(signal.SIGCONT)
+    heir = scene.start_worker("heir", **settings)
+    scene.wait_until_finished(heir)
+    frozen.send(signal.SIGCONT)
+    frozen.wait_for("partition.lost", count=4)
+    frozen.wait_for("partition.assigned", count=5)
+    heir.stop()
+    frozen.stop()
+    assert nginx.protocols() == []
+    scene.check_delivered(expected)

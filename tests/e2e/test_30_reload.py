@@ -120,6 +120,37 @@ def test_a_broken_file_changes_nothing_and_says_where(scene):
     worker.stop()
 
 
+def test_an_event_that_could_not_be_mapped_is_mapped_by_the_mended_rule(scene):
+    """What no rule can mend stays held, until it is skipped."""
+    scene.create_topics(events=3)
+    rules = (f'email = "${{email}}"; rules: ( {{ name = "r"; topics = [ "{scene.topic()}" ]; '
+             'identify: { firstName = "${id}"; lastName = "old"; }; } );')
+    mended = rules.replace("${email}", "${mail}").replace("old", "new")
+
+    def event(name, **fields):
+        return json.dumps({"id": name, "mail": f"{name}@example.com", **fields}).encode()
+    scene.produce([(0, None, event("a", email="a@example.com")), (0, None, event("b")),
+                   (0, None, event("c", email="c@example.com")), (1, None, b"nonsense"),
+                   (2, None, event("d", email="d@example.com"))])
+    settings = {"dead_letter": {"topic": ""}, "admin": ANY_PORT}
+    worker = scene.start_worker(rules=rules, **settings)
+    worker.wait_for("event.held", count=2)
+    wait_until("all that can be to be committed", lambda: worker.check_running() or scene.committed() == {0: 1, 1: 0, 2: 1},
+               show=scene.committed)
+    reload(worker, scene.config(rules=mended, **settings))
+    told = worker.wait_for("event.mapped_again")
+    assert (told["held_before"], told["held"]) == ("2", "1"), told
+    wait_until("the mended one and what stood behind it", lambda: worker.check_running() or scene.committed() == {0: 3, 1: 0, 2: 1},
+               show=scene.committed)
+    assert worker.admin.metrics().value("sendx_worker_events_held") == 1
+    reload(worker, scene.config(rules=mended, kafka={"skip": [f"{scene.topic()}:1:0"]}, **settings))
+    scene.wait_until_finished(worker)
+    worker.admin.metrics().check_conservation()
+    worker.stop()
+    sent = [(one["body"]["firstName"], one["body"]["lastName"]) for one in scene.sandbox.applied()]
+    assert sorted(sent) == [("a", "old"), ("b", "new"), ("c", "new"), ("d", "old")], sent
+
+
 def test_topics_come_and_go_with_the_rules(scene):
     scene.create_topics(events=2, more=2)
     first, expected_first = events(10, partitions=2)

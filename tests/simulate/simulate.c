@@ -88,7 +88,8 @@ struct sim_event {
     struct sim_call calls[CALLS_MAX];
     int call_count;
     int64_t arrives_ms;
-    bool unmappable;
+    bool unmappable; /* until the rules are mended */
+    bool mended;
     bool lettered;   /* stored in the dead-letter topic */
     bool stored;     /* the same, for the partition's present owner */
     bool may_repeat; /* a crash, a loss or a stuck hand-over excuses another sending */
@@ -193,11 +194,11 @@ static struct sim {
     enum fold_mode fold;
     enum unknown_contact unknown; /* final folds keep their order only where nothing is created */
     bool violated;
-    uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded, halved, reloads;
+    uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded, halved, reloads, mended;
 } sim;
 
 static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered,
-    total_folded, total_halved, total_reloads;
+    total_folded, total_halved, total_reloads, total_mended;
 static int64_t total_ms;
 
 static bool
@@ -244,7 +245,7 @@ make_event(struct sim_event *event, int64_t offset, bool with_poison)
 {
     *event = (struct sim_event){.offset = offset, .call_count = pick(CALLS_MAX + 1)};
     event->arrives_ms = chance(30) ? 0 : pick((int)sim.faults_until_ms);
-    if (with_poison && chance(1)) {
+    if (with_poison && chance(4)) {
         event->unmappable = true;
         event->call_count = 1;
     }
@@ -313,6 +314,12 @@ make_world(uint64_t seed)
 }
 
 static bool
+is_unmappable(const struct sim_event *event)
+{
+    return event->unmappable && !event->mended;
+}
+
+static bool
 is_finished(const struct sim_event *event)
 {
     if (event->lettered)
@@ -321,7 +328,7 @@ is_finished(const struct sim_event *event)
         if (!event->calls[i].delivered)
             return false;
     }
-    return !event->unmappable;
+    return !is_unmappable(event);
 }
 
 static bool
@@ -343,7 +350,7 @@ contacts_of(const struct sim_event *event)
 {
     uint64_t contacts = 0;
 
-    for (int i = 0; i < event->call_count && !event->unmappable; i++) {
+    for (int i = 0; i < event->call_count && !is_unmappable(event); i++) {
         contacts |= 1u << event->calls[i].contact;
         if (event->calls[i].new_contact >= 0)
             contacts |= 1u << event->calls[i].new_contact;
@@ -359,7 +366,7 @@ has_ended(const struct sim_event *event)
         if (!event->calls[i].done)
             return false;
     }
-    return event->stored || !event->unmappable;
+    return event->stored || !is_unmappable(event);
 }
 
 /* A bit for each event of a partition that has ended, and with it all earlier ones that share a
@@ -528,6 +535,21 @@ make_call(int p, int e, int c)
     return call;
 }
 
+static void
+map_event(struct core *core, struct core_event *event, int p, const struct sim_event *from)
+{
+    if (is_unmappable(from)) {
+        core_refuse(core, event, "cannot be mapped", sim.now);
+        return;
+    }
+    for (int c = 0; c < from->call_count; c++) {
+        struct call *call = make_call(p, (int)(from - sim.partitions[p].events), c);
+
+        core_add(core, event, &call);
+    }
+    core_close(core, event, from->call_count ? EVENT_DELIVERED : EVENT_NO_MATCH, sim.now);
+}
+
 /* Whether it read one. */
 static bool
 worker_read(struct sim_worker *worker, int p)
@@ -553,17 +575,39 @@ worker_read(struct sim_worker *worker, int p)
                   event ? "not skipped" : "skipped");
     if (!event)
         return true;
-    if (from->unmappable) {
-        core_refuse(worker->core, event, "cannot be mapped", sim.now);
-        return true;
-    }
-    for (int c = 0; c < from->call_count; c++) {
-        struct call *call = make_call(p, (int)(from - partition->events), c);
-
-        core_add(worker->core, event, &call);
-    }
-    core_close(worker->core, event, from->call_count ? EVENT_DELIVERED : EVENT_NO_MATCH, sim.now);
+    map_event(worker->core, event, p, from);
     return true;
+}
+
+static bool
+wants_all(void *arg, const struct event *record)
+{
+    (void)arg, (void)record;
+    return true;
+}
+
+static void
+map_again(void *arg, struct core_event *event)
+{
+    struct sim_worker *worker = arg;
+    const struct event *record = core_letter_record(event);
+    struct sim_partition *partition = &sim.partitions[record->partition];
+    struct sim_event *from = partition->events;
+
+    while (from->offset != record->offset)
+        from++;
+    if (worker->next[record->partition] != from + 1 - partition->events)
+        VIOLATION("partition %d: an event that is held was passed", record->partition);
+    from->mended |= chance(50);
+    sim.mended += from->mended;
+    map_event(worker->core, event, record->partition, from);
+}
+
+/* Other rules, which can do with some of what could not be mapped. */
+static void
+worker_reload(struct sim_worker *worker)
+{
+    core_map_again(worker->core, wants_all, map_again, worker);
 }
 
 static struct sim_call *
@@ -581,7 +625,7 @@ check_order(const struct sim_id *id)
     for (int e = 0; e <= id->event; e++) {
         int calls = e == id->event ? id->call : partition->events[e].call_count;
 
-        for (int c = 0; c < calls && !partition->events[e].unmappable; c++) {
+        for (int c = 0; c < calls && !is_unmappable(&partition->events[e]); c++) {
             const struct sim_call *before = &partition->events[e].calls[c];
 
             if (share_contact(before, call) && !before->delivered && !before->refused &&
@@ -592,15 +636,16 @@ check_order(const struct sim_id *id)
     }
 }
 
-/* Whatever comes after it for its contact is to come yet, or again. */
+/* Whatever comes after it for its contact is to come yet, or again. What was mended may have been
+ * on its way to the dead letters at an earlier owner, and others have passed it there. */
 static void
 check_repeat(const struct sim_id *id)
 {
     const struct sim_partition *partition = &sim.partitions[id->partition];
 
-    for (int e = id->event + 1; e < partition->count; e++) {
+    for (int e = id->event + 1; e < partition->count && !partition->events[id->event].mended; e++) {
         for (int c = 0; c < partition->events[e].call_count; c++) {
-            if (partition->events[e].secured && !partition->events[e].unmappable &&
+            if (partition->events[e].secured && !is_unmappable(&partition->events[e]) &&
                 share_contact(&partition->events[e].calls[c], call_of(id)))
                 VIOLATION("partition %d: event %d is sent, a later one of its contact not again",
                           id->partition, id->event);
@@ -1318,10 +1363,19 @@ lose_partitions(struct sim_worker *worker)
     }
 }
 
-/* A gap: it cannot know whether its partitions are its own. */
+/* A gap: it cannot know whether its partitions are its own. What has waited for a connection all
+ * the while is not sent. */
 static void
 doubt(struct sim_worker *worker)
 {
+    for (int i = 0; i < sim.flight_count; i++) {
+        struct sim_flight *flight = &sim.flights[i];
+
+        if (flight->worker != (int)(worker - sim.workers) || chance(50))
+            continue;
+        flight->settlement = (struct settlement){.verdict = VERDICT_TRANSIENT, .aborted = true};
+        flight->due_ms = sim.now;
+    }
     core_doubt(worker->core);
     worker->is_unsure = core_is_doubted(worker->core);
     worker->commit_assures = false;
@@ -1403,6 +1457,8 @@ worker_turn(struct sim_worker *worker)
     reads_something(worker);
     worker_send(worker);
     worker_write_letters(worker);
+    if (chance(10))
+        worker_reload(worker);
     if (!worker->commit_out && sim.now >= worker->commit_next_ms &&
         core_commit_is_due(worker->core))
         commit_start(worker);
@@ -1515,6 +1571,7 @@ simulate(uint64_t seed)
         core_free(sim.workers[w].core);
     total_sent += sim.calls_sent;
     total_repeats += sim.repeats;
+    total_mended += sim.mended;
     total_hand_overs += sim.hand_overs;
     total_crashes += sim.crashes;
     total_lettered += sim.lettered;
@@ -1540,9 +1597,9 @@ main(int argc, char **argv)
     }
     printf("simulate: hours=%" PRId64 " calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64
            " crashes=%" PRIu64 " dead_letters=%" PRIu64 " folded=%" PRIu64 " halved=%" PRIu64
-           " reloads=%" PRIu64 "\n",
+           " reloads=%" PRIu64 " mended=%" PRIu64 "\n",
            total_ms / 3600000, total_sent, total_repeats, total_hand_overs, total_crashes,
-           total_lettered, total_folded, total_halved, total_reloads);
+           total_lettered, total_folded, total_halved, total_reloads, total_mended);
     printf("simulate: seeds=%" PRIu64 " violations=%" PRIu64 "\n", seeds, violations);
     return violations ? 1 : 0;
 }

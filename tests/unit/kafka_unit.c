@@ -106,6 +106,14 @@ on_assigned(void *arg, struct kafka_part *part)
 }
 
 static void
+on_rebalanced(void *arg)
+{
+    struct member *member = arg;
+
+    member->rebalances++;
+}
+
+static void
 on_revoked(void *arg, struct kafka_part **parts, size_t count)
 {
     struct member *member = arg;
@@ -187,6 +195,7 @@ on_failed(void *arg, const char *reason)
 }
 
 const struct kafka_ops member_ops = {.assigned = on_assigned,
+                                     .rebalanced = on_rebalanced,
                                      .revoked = on_revoked,
                                      .lost = on_lost,
                                      .has_room = on_has_room,

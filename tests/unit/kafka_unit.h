@@ -63,7 +63,7 @@ struct member {
     size_t count;
     struct kafka_part *revoked[PARTS_MAX];
     size_t revoked_count;
-    size_t assigned_total, lost_total;
+    size_t assigned_total, lost_total, rebalances;
     struct seen seen[RECORDS_MAX];
     size_t seen_count;
     bool no_room, keep_revoked, failed;

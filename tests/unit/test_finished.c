@@ -362,6 +362,28 @@ after_a_gap_what_is_released_is_in_nobodys_way(void **state)
     deliver(fixture, 0, "a@example.com");
 }
 
+/* A request that was started and, when its turn to be sent came, might be another's. */
+static void
+after_a_gap_a_call_that_was_kept_back_has_lost_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct settlement aborted = {.verdict = VERDICT_TRANSIENT, .aborted = true};
+    struct core_offset offsets[4];
+    struct core_job *job;
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    job = expect_next(fixture, 0, "a@example.com");
+    core_doubt(fixture->core);
+    settle_with(fixture, job, aborted, SETTLED_WAITING);
+    pass(fixture, 0);
+    expect_nothing(fixture);
+    assert_int_equal(core_commit(fixture->core, offsets, 4), 1);
+    core_committed(fixture->core, true);
+    job = expect_next(fixture, 0, "a@example.com"); /* at once, and as if it were the first try */
+    assert_int_equal(core_job_attempts(job), 0);
+    settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
+}
+
 #define BOUND(test) cmocka_unit_test_setup_teardown(test, set_up_bound, tear_down)
 
 int
@@ -381,6 +403,7 @@ main(void)
         BOUND(an_offset_that_was_refused_alone_is_committed_again),
         BOUND(after_a_gap_no_call_starts_before_a_commit_was_stored),
         BOUND(after_a_gap_a_part_that_is_refused_alone_keeps_no_other_waiting),
+        BOUND(after_a_gap_a_call_that_was_kept_back_has_lost_nothing),
         BOUND(after_a_gap_what_is_released_is_in_nobodys_way),
     };
 

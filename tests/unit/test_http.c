@@ -244,6 +244,8 @@ struct fixture {
     size_t more;
     const char *path;
     const void *abort;
+    bool fenced; /* nothing may be sent */
+    size_t asked;
 };
 
 static void
@@ -288,7 +290,16 @@ done(void *arg, void *token, const struct reply *reply)
     }
 }
 
-static const struct http_ops ops = {.done = done};
+static bool
+may_send(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->asked++;
+    return !f->fenced;
+}
+
+static const struct http_ops ops = {.done = done, .may_send = may_send};
 
 static struct account
 account_of(char *url)
@@ -765,6 +776,56 @@ the_callback_may_abort_another_request(void **state)
 }
 
 static void
+what_was_started_and_not_sent_can_still_be_kept_back(void **state)
+{
+    struct fixture *f = *state;
+    char first, kept;
+
+    request(f, "echo"); /* a connection that is kept */
+    start(f, "echo", &first);
+    f->fenced = true;
+    run_until_done(f, 2);
+    assert_ptr_equal(f->token, &first);
+    assert_int_equal(f->reply.failure, REPLY_ABORTED);
+    assert_int_equal(f->reply.status, 0);
+    f->fenced = false;
+    start(f, "echo", &kept);
+    run_until_done(f, 3);
+    assert_int_equal(f->reply.status, 200);
+    assert_int_equal(f->asked, 3);
+}
+
+/* A request that waits for its connection is asked for when that is there. */
+static void
+so_can_what_waits_for_its_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "echo", f);
+    f->fenced = true;
+    run_until_done(f, 1);
+    assert_int_equal(f->reply.failure, REPLY_ABORTED);
+    assert_int_equal(f->asked, 1);
+}
+
+/* What was sent is not asked for again: its reply is taken. */
+static void
+what_was_sent_before_is_left_to_its_reply(void **state)
+{
+    struct fixture *f = *state;
+    int64_t give_up_ms = clock_now_ms() + 20000;
+
+    start(f, "echo", f);
+    while (!f->asked) {
+        assert_true(clock_now_ms() < give_up_ms);
+        step(f);
+    }
+    f->fenced = true;
+    run_until_done(f, 1);
+    assert_int_equal(f->reply.status, 200);
+}
+
+static void
 a_url_that_curl_refuses_is_reported_like_any_other_failure(void **state)
 {
     struct fixture *f = *state;
@@ -961,6 +1022,9 @@ main(void)
         TEST(a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request),
         TEST(an_aborted_request_is_reported_by_the_next_step),
         TEST(the_callback_may_abort_another_request),
+        TEST(what_was_started_and_not_sent_can_still_be_kept_back),
+        TEST(so_can_what_waits_for_its_connection),
+        TEST(what_was_sent_before_is_left_to_its_reply),
         TEST(a_url_that_curl_refuses_is_reported_like_any_other_failure),
         TEST(an_account_may_be_replaced_while_its_requests_are_in_flight),
         TEST(closing_ends_what_is_in_flight_without_a_word),

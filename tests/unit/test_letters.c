@@ -724,6 +724,53 @@ an_unmapped_event_is_a_letter_with_its_reason(void **state)
     expect_empty(fixture);
 }
 
+static bool
+wants_even(void *arg, const struct event *record)
+{
+    (void)arg;
+    return record->offset % 2 == 0;
+}
+
+static void
+map_to_one_call(void *arg, struct core_event *event)
+{
+    struct fixture *fixture = arg;
+    struct call *call = call_of("ada@example.com", NULL);
+
+    core_add(fixture->core, event, &call);
+    close_event(fixture, event);
+}
+
+static void
+refuse_again(void *arg, struct core_event *event)
+{
+    struct fixture *fixture = arg;
+
+    assert_false(core_refuse(fixture->core, event, "still not", fixture->now));
+}
+
+static void
+what_could_not_be_mapped_may_be_mapped_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *other = core_assign(fixture->core, 1, 1, NULL);
+
+    assert_false(open_unmapped(fixture)); /* offset 0 */
+    assert_false(core_refuse(fixture->core, open_record(fixture, other), "x", fixture->now));
+    core_map_again(fixture->core, wants_even, refuse_again, fixture);
+    assert_int_equal(gauges_of(fixture).unmapped, 2);
+    assert_false(core_has_room(fixture->core, fixture->part, fixture->now));
+    core_map_again(fixture->core, wants_even, map_to_one_call, fixture);
+    core_check(fixture->core);
+    assert_int_equal(gauges_of(fixture).unmapped, 1); /* the other's, at offset 1 */
+    assert_true(core_has_room(fixture->core, fixture->part, fixture->now));
+    settle(fixture, expect_next(fixture, 0, "ada@example.com"), VERDICT_DONE, SETTLED_DONE);
+    expect_offset(fixture, 1);
+    assert_int_equal(ended(fixture, EVENT_DELIVERED), 1);
+    core_release(fixture->core, other);
+    expect_empty(fixture);
+}
+
 static void
 an_unmapped_event_past_the_budget_holds_its_part_alone(void **state)
 {
@@ -1037,6 +1084,7 @@ main(void)
         WITH_CORE(admit_all_lets_everything_go),
         WITH_CORE(what_was_let_go_still_waits_for_the_topic),
         WITH_CORE(an_unmapped_event_is_a_letter_with_its_reason),
+        WITHOUT_DEAD_LETTERS(what_could_not_be_mapped_may_be_mapped_again),
         WITH_CORE(an_unmapped_event_past_the_budget_holds_its_part_alone),
         WITH_CORE(mapping_failures_draw_on_the_budget_as_well),
         WITHOUT_DEAD_LETTERS(the_reason_of_what_is_refused_counts_as_pending),

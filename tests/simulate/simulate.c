@@ -952,6 +952,14 @@ mark_done(const struct sim_id *ids, int count, const bool is_of[PARTITIONS_MAX])
         call_of(&ids[i])->done |= is_of[ids[i].partition];
 }
 
+/* Its second half was broken off by us and is sent again by itself. */
+static bool
+goes_on_halfway(const struct sim_flight *flight, enum settled settled)
+{
+    return flight->settlement.aborted && settled == SETTLED_WAITING &&
+           core_job_folded(flight->job) > 0;
+}
+
 static void
 settle(struct sim_flight *flight)
 {
@@ -972,9 +980,9 @@ settle(struct sim_flight *flight)
         mark_done(flight->ids, flight->count, is_of);
     if (half && ends(settled, flight))
         mark_done(half->ids, half->count, is_of);
-    else if (half)
+    else if (half && !goes_on_halfway(flight, settled))
         excuse_calls(half->ids, half->count);
-    if (half)
+    if (half && !goes_on_halfway(flight, settled))
         drop_half(half);
     if (settled == SETTLED_HALFWAY)
         note_half(flight);

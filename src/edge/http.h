@@ -7,7 +7,8 @@
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the
  * gate's). HTTP/2 where the server offers it by ALPN, else HTTP/1.1. Redirects are never followed.
- * Proxies are taken from the environment as curl does (https_proxy, no_proxy …).
+ * Proxies are taken from the environment as curl does (https_proxy, no_proxy …), as it
+ * is when the account is made.
  *
  * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
  * going away before the request could be sent (curl does this itself for HTTP/1.1; after an HTTP/2
@@ -51,8 +52,8 @@ struct http_account *http_account_new(struct http *http, const struct account *a
 /* Its requests still in flight go on and are reported. NULL is accepted. */
 void http_account_free(struct http_account *account);
 
-/* Sends REQUEST, which is copied, in the next step. Whatever goes wrong is reported by ops->done.
- */
+/* Sends REQUEST, which is copied and whose URL begins with the account's base URL, in the next
+ * step. Whatever goes wrong is reported by ops->done. */
 void http_start(struct http_account *account, const struct wire_request *request, void *token);
 
 /* Breaks off the request of TOKEN, if it is in flight; the next step reports it as REPLY_ABORTED.

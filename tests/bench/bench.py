@@ -3,6 +3,7 @@
     EVENTS=n      events of each scenario, instead of its own number
     REPEATS=n     runs of each program in each scenario; 5
     SCENARIOS=…   which, e.g. a,b,contacts; all
+    PROGRAMS=…    which, e.g. ours,bento; all that are there
     RESULTS=…     the folder for results.md, results.json and plots; docs/bench
 
 Prints figures and sets them beside the aims; it fails only when something cannot run."""

@@ -125,10 +125,17 @@ SCENARIOS = [
 
 
 def programs(say):
-    """[ours, then the peers that are there]; the others are named with what is missing."""
+    """[ours, then the peers that are there]; the others are named with what is missing. PROGRAMS: only these."""
+    everyone = [peers.Ours(), peers.Bento(), peers.PlainBento(), peers.Parallel(), peers.Hand()]
+    wanted = os.environ.get("PROGRAMS", "").replace(",", " ").split() or [program.name for program in everyone]
+    unknown = set(wanted) - {program.name for program in everyone}
+    if unknown or everyone[0].name not in wanted:
+        raise SystemExit(f"bench: PROGRAMS names ours and any of {', '.join(p.name for p in everyone[1:])}")
     found = []
-    for program in (peers.Ours(), peers.Bento(), peers.PlainBento(), peers.Parallel(), peers.Hand()):
+    for program in everyone:
         missing = program.missing()
+        if program.name not in wanted:
+            continue
         if missing:
             say(f"without {program.title}: {missing}")
         else:

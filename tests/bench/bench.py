@@ -78,6 +78,8 @@ def run_scenario(bench, scenario, found, repeats):
     runs = {name: [] for name in entries}
     for repeat in range(1, repeats + 1):
         for name, run in entries.items():
+            if repeat > scenario.rounds.get(name, repeats):
+                continue
             runs[name].append(attempt(name, run))
             say(f"  {repeat} {store.line(scenario.key, name, runs[name][-1:], [])}")
     return runs

@@ -42,6 +42,7 @@ struct http_account {
     CURL *model;  /* never used itself: handles are copies of it */
     char *origin; /* the base URL without its path */
     size_t origin_len;
+    CURLU *url;   /* it again, taken apart; NULL when proxied */
     bool proxied; /* the environment names a proxy, which may be meant for it */
     struct curl_slist *headers;
     struct list idle;
@@ -211,6 +212,7 @@ free_account_if_over(struct http_account *account)
         free_request(CONTAINER_OF(node, struct request, node));
     curl_easy_cleanup(account->model);
     curl_slist_free_all(account->headers);
+    curl_url_cleanup(account->url);
     xfree(account->origin);
     account->http->accounts--;
     xfree(account);
@@ -315,9 +317,9 @@ has_proxy(void)
     return false;
 }
 
-/* The way to the server. curl takes the URL of each request apart, and prints it three times, byte
- * by byte: a tenth of what a call costs. So the URL stays the same, without a path, and the path is
- * given by itself; not so to a proxy of http, which wants the whole URL. */
+/* The way to the server. curl takes the URL of each request apart and prints it three times, byte
+ * by byte: a fifth of what a call costs. So what is the same for all is taken apart once, and the
+ * path is given by itself; not so to a proxy of http, which wants the whole URL. */
 static CURLcode
 set_way(struct http_account *self, const char *base_url)
 {
@@ -330,8 +332,12 @@ set_way(struct http_account *self, const char *base_url)
     self->proxied = has_proxy();
     if (self->proxied) /* the proxy is told who connects: no other header goes there */
         return curl_easy_setopt(self->model, CURLOPT_USERAGENT, strchr(user_agent, ' ') + 1);
+    self->url = curl_url();
+    assert(self->url);
+    if (curl_url_set(self->url, CURLUPART_URL, self->origin, 0))
+        return CURLE_URL_MALFORMAT;
     rc = curl_easy_setopt(self->model, CURLOPT_PROXY, "");
-    return rc | curl_easy_setopt(self->model, CURLOPT_URL, self->origin);
+    return rc | curl_easy_setopt(self->model, CURLOPT_CURLU, self->url);
 }
 
 struct http_account *

@@ -103,7 +103,7 @@ $(BUILD)/bench/hand_loop: $(BUILD)/tests/bench/hand_loop.o $(BASE)
 
 BENCH := $(BUILD)/bench/http_ceiling $(BUILD)/bench/hand_loop
 
-bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b (two hours)
+bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b PROGRAMS=ours,bento (over an hour)
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers || true

@@ -140,7 +140,7 @@ BENCH := $(BUILD)/bench/http_ceiling $(BUILD)/bench/hand_loop
 # What goes on for long ends with make, however make ends.
 TIED := setpriv --pdeathsig TERM
 
-bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b (two hours)
+bench: ## the worker, its peers and the ceiling side by side: EVENTS=n REPEATS=n SCENARIOS=a,b PROGRAMS=ours,bento (over an hour)
 	@./deps bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/build-peers || true

@@ -77,7 +77,10 @@ buf_add_text(struct buf *buf, const char *text)
 void
 buf_add_char(struct buf *buf, char c)
 {
-    buf_add(buf, &c, 1);
+    if (!make_room(buf, 1))
+        return;
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = '\0';
 }
 
 void
@@ -138,16 +141,19 @@ void
 buf_add_percent(struct buf *buf, const char *text, size_t len)
 {
     static const char hex[] = "0123456789ABCDEF";
+    size_t start = 0;
 
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
 
         if (is_unreserved(c))
-            buf_add_char(buf, (char)c);
-        else
-            buf_add(buf, escape, sizeof(escape));
+            continue;
+        buf_add(buf, text + start, i - start);
+        buf_add(buf, escape, sizeof(escape));
+        start = i + 1;
     }
+    buf_add(buf, text + start, len - start);
 }
 
 const char *

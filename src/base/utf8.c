@@ -93,9 +93,10 @@ utf8_add(struct buf *buf, uint32_t c)
     size_t n;
 
     if (c < 0x80) {
-        bytes[0] = (char)c;
-        n = 1;
-    } else if (c < 0x800) {
+        buf_add_char(buf, (char)c);
+        return;
+    }
+    if (c < 0x800) {
         bytes[0] = (char)(0xc0 | (c >> 6));
         n = 2;
     } else if (c < 0x10000) {

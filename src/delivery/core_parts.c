@@ -76,7 +76,7 @@ bool
 core_part_is_full(const struct core_part *part)
 {
     return part->bound && part->ledger.next > part->past.highest &&
-           part->ledger.size > PROGRESS_OFFSETS_MAX / 4 * 3;
+           ledger_progress_size(&part->ledger) > PROGRESS_ROOM / 4 * 3;
 }
 
 bool

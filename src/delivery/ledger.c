@@ -17,7 +17,7 @@ slot_of(struct list *node)
     return CONTAINER_OF(node, struct ledger_slot, node);
 }
 
-/* Bytes between the slots at A and B; 0 where one of them is the end of the list. */
+/* Bytes between the slots at A and B as a varint; 0 where one of them is the end of the list. */
 static size_t
 distance_size(const struct ledger *ledger, struct list *a, struct list *b)
 {
@@ -72,4 +72,16 @@ ledger_watermark(const struct ledger *ledger)
     struct list *first = list_first(&ledger->slots);
 
     return first ? slot_of(first)->offset : ledger->next;
+}
+
+size_t
+ledger_progress_size(const struct ledger *ledger)
+{
+    size_t coded;
+
+    if (!ledger->count)
+        return 0;
+    /* What is finished highest is below ledger->next. */
+    coded = progress_coded_size(ledger->count + 1, ledger->next - ledger_watermark(ledger) + 1);
+    return coded < ledger->size ? coded : ledger->size;
 }

@@ -23,7 +23,7 @@ struct ledger {
     int64_t next;     /* one past the highest offset received, or where reading begins */
     int64_t highest;  /* that was finished, -1: none */
     uint64_t changes; /* how many were finished */
-    size_t size;      /* bytes that the distances between the slots take, see progress.h */
+    size_t size;      /* bytes that the distances between the slots take as varints */
 };
 
 /* NEXT: the first offset that will be received is this one or a later one. */
@@ -42,5 +42,8 @@ void ledger_forget(struct ledger *ledger, struct ledger_slot *slot);
 /* The first offset that is not finished, or one past the highest received: what may be committed.
  */
 int64_t ledger_watermark(const struct ledger *ledger);
+
+/* Bytes that are enough to tell what is unfinished, see progress.h. */
+size_t ledger_progress_size(const struct ledger *ledger);
 
 #endif

@@ -6,9 +6,12 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 
-enum { VARINT_MAX = 9 /* bytes, of 63 bits */ };
+enum {
+    VARINT_MAX = 9, /* bytes, of 63 bits */
+    SHIFT_MAX = 40,
+    AS_VARINTS = -1 /* instead of a shift: version 1 */
+};
 
-static const char version = '1';
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* ---- the checksum ---- */
@@ -32,15 +35,17 @@ hash_number(uint64_t number, uint64_t seed)
 uint64_t
 progress_binding(const char *group, const char *topic, int32_t partition)
 {
-    uint64_t hash = map_hash(group, strlen(group), (uint64_t)version);
+    uint64_t hash = map_hash(group, strlen(group), '1');
 
     hash = map_hash(topic, strlen(topic), hash);
     return hash_number((uint64_t)partition, hash);
 }
 
 static uint64_t
-checksum_of(const uint8_t *bytes, size_t len, uint64_t binding, int64_t committed)
+checksum_of(char version, const uint8_t *bytes, size_t len, uint64_t binding, int64_t committed)
 {
+    if (version != '1') /* which came first, and has no number in it */
+        binding = hash_number((uint64_t)version, binding);
     return map_hash(bytes, len, hash_number((uint64_t)committed, binding));
 }
 
@@ -86,6 +91,82 @@ add_distance(const uint8_t *bytes, size_t len, int64_t *at)
         return i + 1;
     }
     return 0;
+}
+
+/* ---- bits, the high ones of a byte first ---- */
+
+static void
+put_bit(uint8_t *bytes, size_t *at, unsigned bit)
+{
+    uint8_t mask = (uint8_t)(0x80 >> *at % 8);
+
+    bytes[*at / 8] = (uint8_t)((bytes[*at / 8] & ~mask) | (bit ? mask : 0));
+    ++*at;
+}
+
+static unsigned
+bit_at(const uint8_t *bytes, size_t at)
+{
+    return bytes[at / 8] >> (7 - at % 8) & 1;
+}
+
+/* Golomb's code for a power of two: all but the low SHIFT bits as so many zeros and a one, then
+ * those bits. */
+static void
+put_coded(uint8_t *bytes, size_t *at, int shift, int64_t distance)
+{
+    uint64_t rest = (uint64_t)(distance - 1);
+
+    for (uint64_t zeros = rest >> shift; zeros; zeros--)
+        put_bit(bytes, at, 0);
+    put_bit(bytes, at, 1);
+    for (int i = shift - 1; i >= 0; i--)
+        put_bit(bytes, at, rest >> i & 1);
+}
+
+/* Adds the distance at bit *AT of END to *OFFSET. False where there is none or it is no offset. */
+static bool
+take_coded(const uint8_t *bytes, size_t end, size_t *at, int shift, int64_t *offset)
+{
+    uint64_t rest = 0;
+
+    while (*at < end && !bit_at(bytes, *at)) {
+        rest++;
+        ++*at;
+    }
+    if (end - *at < (size_t)shift + 1)
+        return false;
+    ++*at;
+    for (int i = 0; i < shift; i++)
+        rest = rest << 1 | bit_at(bytes, (*at)++);
+    if (rest >= (uint64_t)INT64_MAX - (uint64_t)*offset)
+        return false;
+    *offset = (int64_t)((uint64_t)*offset + rest + 1);
+    return true;
+}
+
+static uint64_t
+coded_bits(int shift, uint64_t count, uint64_t span)
+{
+    return count * ((uint64_t)shift + 1) + ((span - count) >> shift);
+}
+
+/* The shift that suits COUNT distances that add up to SPAN, whatever each of them is. */
+static int
+best_shift(uint64_t count, uint64_t span)
+{
+    int shift = 0;
+
+    while (shift < SHIFT_MAX && coded_bits(shift + 1, count, span) < coded_bits(shift, count, span))
+        shift++;
+    return shift;
+}
+
+size_t
+progress_coded_size(size_t count, int64_t span)
+{
+    return 1 +
+           (size_t)(coded_bits(best_shift(count, (uint64_t)span), count, (uint64_t)span) + 7) / 8;
 }
 
 /* ---- base64url ---- */
@@ -145,53 +226,118 @@ decode(const char *text, size_t len, uint8_t *bytes)
 
 /* ---- writing ---- */
 
-/* The numbers of the first COUNT unfinished offsets and of HIGHEST, from COMMITTED on. Returns how
- * many bytes they took, or 0 when they would pass MAX. */
 static size_t
-put_offsets(uint8_t *bytes, size_t max, int64_t committed, const struct progress *progress)
+distance_bits(int shift, int64_t distance)
+{
+    if (shift == AS_VARINTS)
+        return 8 * progress_distance_size(distance);
+    return (size_t)((uint64_t)(distance - 1) >> shift) + 1 + (size_t)shift;
+}
+
+/* That finds room in so many bits; 0: none does. */
+static int64_t
+longest_distance(int shift, size_t bits)
+{
+    if (shift == AS_VARINTS)
+        return bits / 8 >= VARINT_MAX ? INT64_MAX : bits / 8 ? (int64_t)1 << 7 * (bits / 8) : 0;
+    return bits > (size_t)shift ? (int64_t)(bits - (size_t)shift) << shift : 0;
+}
+
+/* Takes off the top of PROGRESS what passes MAX bits. Returns how many bits the rest takes: the
+ * distances of the unfinished offsets and of the highest, from COMMITTED on. 0: nothing is left. */
+static size_t
+cut(struct progress *progress, size_t max, int shift, int64_t committed)
 {
     int64_t at = committed - 1, highest = progress->highest;
     size_t len = 0, count = 0;
 
     while (count < progress->count && progress->unfinished[count] < highest) {
-        int64_t distance = progress->unfinished[count] - at;
+        size_t bits = distance_bits(shift, progress->unfinished[count] - at);
 
-        if (len + progress_distance_size(distance) > max) {
+        if (bits > max - len) {
             highest = progress->unfinished[count] - 1; /* all below is said already */
             break;
         }
-        len += put_distance(bytes + len, distance);
+        len += bits;
         at = progress->unfinished[count++];
     }
-    while (highest >= committed &&
-           (highest == at || len + progress_distance_size(highest - at) > max)) {
+    for (;;) {
+        int64_t longest = longest_distance(shift, max - len);
+
+        if (highest - at > longest)
+            highest = at + longest;
+        if (highest > at)
+            break;
         if (!count)
             return 0;
         /* The last one is not said either: HIGHEST ends before it. */
         highest = at - 1;
         at = --count ? progress->unfinished[count - 1] : committed - 1;
-        len -= progress_distance_size(highest + 1 - at);
+        len -= distance_bits(shift, highest + 1 - at);
     }
-    return highest >= committed ? len + put_distance(bytes + len, highest - at) : 0;
+    progress->highest = highest;
+    progress->count = count;
+    return len + distance_bits(shift, highest - at);
+}
+
+/* Returns the number of bytes. */
+static size_t
+put_offsets(uint8_t *bytes, int shift, int64_t committed, const struct progress *progress)
+{
+    int64_t at = committed - 1;
+    size_t bits = 0;
+
+    for (size_t i = 0; i <= progress->count; i++) {
+        int64_t next = i < progress->count ? progress->unfinished[i] : progress->highest;
+
+        if (shift == AS_VARINTS)
+            bits += 8 * put_distance(bytes + bits / 8, next - at);
+        else
+            put_coded(bytes, &bits, shift, next - at);
+        at = next;
+    }
+    while (bits % 8)
+        put_bit(bytes, &bits, 0);
+    return bits / 8;
+}
+
+/* Of the two versions the one that says more, or else the shorter one. Returns the number of bytes
+ * behind the checksum, at most MAX. */
+static size_t
+put_progress(uint8_t *bytes, size_t max, int64_t committed, const struct progress *progress,
+             char *ret_version)
+{
+    struct progress varints = *progress, coded = *progress;
+    int shift = best_shift(progress->count + 1, (uint64_t)(progress->highest - committed) + 1);
+    size_t varint_bits = cut(&varints, 8 * max, AS_VARINTS, committed);
+    size_t coded_len = cut(&coded, 8 * (max - 1), shift, committed);
+
+    *ret_version = '1';
+    if (!coded_len || coded.highest < varints.highest ||
+        (coded.highest == varints.highest && 8 + coded_len >= varint_bits))
+        return varint_bits ? put_offsets(bytes, AS_VARINTS, committed, &varints) : 0;
+    *ret_version = '2';
+    bytes[0] = (uint8_t)shift;
+    return 1 + put_offsets(bytes + 1, shift, committed, &coded);
 }
 
 void
 progress_write(struct buf *text, size_t max, uint64_t binding, int64_t committed,
                const struct progress *progress)
 {
-    uint8_t bytes[PROGRESS_BYTES_MAX];
+    uint8_t bytes[PROGRESS_BYTES_MAX], *behind = bytes + PROGRESS_CHECKSUM_SIZE;
     size_t room = max > PROGRESS_TEXT_MAX ? PROGRESS_TEXT_MAX : max;
     size_t len;
+    char version;
 
     buf_reset(text);
     room = room ? (room - 1) * 6 / 8 : 0;
     if (room <= PROGRESS_CHECKSUM_SIZE || progress->highest < committed)
         return;
-    len = put_offsets(bytes + PROGRESS_CHECKSUM_SIZE, room - PROGRESS_CHECKSUM_SIZE, committed,
-                      progress);
+    len = put_progress(behind, room - PROGRESS_CHECKSUM_SIZE, committed, progress, &version);
     if (!len)
         return;
-    put_number(bytes, checksum_of(bytes + PROGRESS_CHECKSUM_SIZE, len, binding, committed));
+    put_number(bytes, checksum_of(version, behind, len, binding, committed));
     buf_add_char(text, version);
     encode(text, bytes, PROGRESS_CHECKSUM_SIZE + len);
     assert(!buf_toobig(text) && text->len <= max);
@@ -200,10 +346,11 @@ progress_write(struct buf *text, size_t max, uint64_t binding, int64_t committed
 /* ---- reading ---- */
 
 static bool
-take_offsets(const uint8_t *bytes, size_t len, int64_t committed, struct progress *progress)
+take_varints(const uint8_t *bytes, size_t len, int64_t committed, struct progress *progress)
 {
     int64_t at = committed - 1;
 
+    progress->unfinished = xcalloc(len, sizeof(progress->unfinished[0]));
     while (len) {
         size_t used = add_distance(bytes, len, &at);
 
@@ -218,26 +365,53 @@ take_offsets(const uint8_t *bytes, size_t len, int64_t committed, struct progres
     return true;
 }
 
+static bool
+take_all_coded(const uint8_t *bytes, size_t len, int64_t committed, struct progress *progress)
+{
+    int shift = bytes[0];
+    size_t at = 8, end = 8 * len, last;
+
+    if (shift > SHIFT_MAX)
+        return false;
+    progress->unfinished = xcalloc(end / ((size_t)shift + 1), sizeof(progress->unfinished[0]));
+    progress->highest = committed - 1;
+    do {
+        last = at;
+        if (progress->highest >= committed)
+            progress->unfinished[progress->count++] = progress->highest;
+    } while (take_coded(bytes, end, &at, shift, &progress->highest));
+    /* The last that was found is the highest; behind it the byte is filled with zeros. */
+    if (!progress->count || end - last >= 8)
+        return false;
+    progress->highest = progress->unfinished[--progress->count];
+    for (; last < end; last++) {
+        if (bit_at(bytes, last))
+            return false;
+    }
+    return true;
+}
+
 bool
 progress_read(const char *text, size_t len, uint64_t binding, int64_t committed,
               struct progress *ret)
 {
     uint8_t bytes[PROGRESS_BYTES_MAX], checksum[PROGRESS_CHECKSUM_SIZE];
+    const uint8_t *behind = bytes + PROGRESS_CHECKSUM_SIZE;
     struct progress progress = {0};
     size_t count;
 
     if (len < 1 + encoded_size(PROGRESS_CHECKSUM_SIZE + 1) || len > PROGRESS_TEXT_MAX ||
-        text[0] != version || committed < 0)
+        (text[0] != '1' && text[0] != '2') || committed < 0)
         return false;
     count = decode(text + 1, len - 1, bytes);
     if (count <= PROGRESS_CHECKSUM_SIZE)
         return false;
     count -= PROGRESS_CHECKSUM_SIZE;
-    put_number(checksum, checksum_of(bytes + PROGRESS_CHECKSUM_SIZE, count, binding, committed));
+    put_number(checksum, checksum_of(text[0], behind, count, binding, committed));
     if (memcmp(checksum, bytes, PROGRESS_CHECKSUM_SIZE) != 0)
         return false;
-    progress.unfinished = xcalloc(count, sizeof(progress.unfinished[0]));
-    if (!take_offsets(bytes + PROGRESS_CHECKSUM_SIZE, count, committed, &progress)) {
+    if (text[0] == '1' ? !take_varints(behind, count, committed, &progress)
+                       : !take_all_coded(behind, count, committed, &progress)) {
         xfree(progress.unfinished);
         return false;
     }

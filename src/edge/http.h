@@ -7,8 +7,9 @@
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the
  * gate's). HTTP/2 where the server offers it by ALPN, else HTTP/1.1. Redirects are never followed.
- * Proxies are taken from the environment as curl does (https_proxy, no_proxy …). At log level debug
- * requests that start then have curl say what it does (http_log.h); else that costs a comparison.
+ * Proxies are taken from the environment as curl does (https_proxy, no_proxy …), as it is when the
+ * account is made. At log level debug requests that start then have curl say what it does
+ * (http_log.h); else that costs a comparison.
  *
  * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
  * going away. For HTTP/1.1 curl does this itself, and takes any end of a kept connection without a
@@ -59,8 +60,8 @@ struct http_account *http_account_new(struct http *http, const struct account *a
 /* Its requests still in flight go on and are reported. NULL is accepted. */
 void http_account_free(struct http_account *account);
 
-/* Sends REQUEST, which is copied, in the next step. Whatever goes wrong is reported by ops->done.
- */
+/* Sends REQUEST, which is copied and whose URL begins with the account's base URL, in the next
+ * step. Whatever goes wrong is reported by ops->done. */
 void http_start(struct http_account *account, const struct wire_request *request, void *token);
 
 /* Breaks off the request of TOKEN, if it is in flight; the next step reports it as REPLY_ABORTED.

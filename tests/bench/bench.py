@@ -3,6 +3,7 @@
     EVENTS=n      events of each scenario, instead of its own number
     REPEATS=n     runs of each program in each scenario; 5
     SCENARIOS=…   which, e.g. a,b,contacts; all
+    PROGRAMS=…    which, e.g. ours,bento; all that are there
     RESULTS=…     the folder for results.md, results.json and plots; docs/bench
 
 Prints figures and sets them beside the aims; it fails only when something cannot run."""
@@ -77,6 +78,8 @@ def run_scenario(bench, scenario, found, repeats):
     runs = {name: [] for name in entries}
     for repeat in range(1, repeats + 1):
         for name, run in entries.items():
+            if repeat > scenario.rounds.get(name, repeats):
+                continue
             runs[name].append(attempt(name, run))
             say(f"  {repeat} {store.line(scenario.key, name, runs[name][-1:], [])}")
     return runs

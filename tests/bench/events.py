@@ -1,11 +1,13 @@
 """The events of the benchmark and the rules that make calls of them. Every program gets the same events and
 makes the same calls: peers.py holds Bento's mapping, hand_loop.c and Parallel.java their own."""
 
+import itertools
 import json
 import random
 import time
 
 PARTITIONS = 4  # of each topic; a backlog stands in two
+AT_ONCE = 5000  # records of a topic that are produced before some of the other
 
 # {suffix} tells the topics of one backlog from those of another.
 RULES = """
@@ -54,8 +56,12 @@ class Backlog:
         kafka.create_topics(self.topics)
 
     def produce(self):
-        for topic, share in zip(self.topics, (self.events - self.events // 2, self.events // 2)):
-            self._kafka.produce(topic, self._records(topic.rpartition(".")[0], share))
+        """Both topics grow together, so that whoever reads while this goes on has something of each."""
+        left = {topic: self._records(topic.rpartition(".")[0], share)
+                for topic, share in zip(self.topics, (self.events - self.events // 2, self.events // 2))}
+        for _ in range(0, self.events, 2 * AT_ONCE):
+            for topic, records in left.items():
+                self._kafka.produce(topic, itertools.islice(records, AT_ONCE))
         return self
 
     def _records(self, kind, count):

@@ -80,6 +80,8 @@ def table(result):
 
 def remarks(result):
     for name, runs in result["runs"].items():
+        if len(runs) < result["repeats"]:
+            yield f"{TITLES.get(name, name)} ran {'once' if len(runs) == 1 else f'{len(runs)} times'}"
         cut = [run["cut_short"] for run in runs if run.get("cut_short")]
         if cut:
             yield f"{TITLES.get(name, name)} was cut short: {cut[0]}" + (f" (and {len(cut) - 1} more)" if cut[1:] else "")

@@ -123,9 +123,18 @@ def progress(committed, metadata):
     below the committed offset."""
     if not metadata:
         return committed - 1, frozenset()
-    assert metadata[0] == "1", f"metadata of another version: {metadata!r}"
+    assert metadata[0] in "12", f"metadata of another version: {metadata!r}"
     at, value, shift, listed = committed - 1, 0, 0, []
-    for byte in base64.urlsafe_b64decode(metadata[1:] + "=" * (-(len(metadata) - 1) % 4))[8:]:
+    behind = base64.urlsafe_b64decode(metadata[1:] + "=" * (-(len(metadata) - 1) % 4))[8:]
+    if metadata[0] == "2":
+        bits, low = "".join(f"{byte:08b}" for byte in behind[1:]), behind[0]
+        while "1" in bits:
+            zeros = bits.index("1")
+            at += (zeros << low) + int("0" + bits[zeros + 1:zeros + 1 + low], 2) + 1
+            listed.append(at)
+            bits = bits[zeros + 1 + low:]
+        return listed[-1], frozenset(listed[:-1])
+    for byte in behind:
         value |= (byte & 127) << shift
         shift += 7
         if byte < 128:

@@ -3,7 +3,7 @@
 
 #include "base/xalloc.h"
 
-enum { MANY = 6000 };
+enum { MANY = 30000 };
 
 static const uint64_t binding = 0xb1d;
 

@@ -76,9 +76,11 @@ handle(struct server *server, struct peer *peer)
     const char *body = strstr(peer->request.data, "\r\n\r\n") + 4;
     char text[64], path[32] = "";
 
-    if (sscanf(peer->request.data, "POST /%31s", path) != 1) {
+    if (sscanf(peer->request.data, "POST http://api.example.com/%31s", path) == 1) {
+        answer(peer, "200 OK", "", peer->request.data, peer->request.len); /* as a proxy of http */
+    } else if (sscanf(peer->request.data, "POST /%31s", path) != 1) {
         answer(peer, "407 No", "Proxy-Authenticate: Basic\r\n", "", 0);
-    } else if (!strcmp(path, "echo")) {
+    } else if (!strncmp(path, "echo", 4)) {
         answer(peer, "200 OK", "", peer->request.data, peer->request.len);
     } else if (!strcmp(path, "length")) {
         answer(peer, "200 OK", "", text,
@@ -601,12 +603,16 @@ a_closed_port_is_a_failure_to_connect(void **state)
     struct fixture *f = *state;
     socklen_t len = sizeof(address);
     int bound = socket(AF_INET, SOCK_STREAM, 0); /* bound, but nobody listens */
+    char url[80];
+    struct account account = account_of(url);
     struct wire_request wire;
 
     assert_int_equal(bind(bound, (struct sockaddr *)&address, len), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&address, &len), 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+    use_account(f, &account);
     wire_request_init(&wire);
-    buf_printf(&wire.url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    buf_printf(&wire.url, "%s/", url);
     http_start(f->account, &wire, f);
     wire_request_fini(&wire);
     run_until_done(f, 1);
@@ -618,10 +624,13 @@ static void
 a_name_that_does_not_resolve_is_a_failure_of_dns(void **state)
 {
     struct fixture *f = *state;
+    char url[] = "http://no..such.invalid"; /* refused before any server is asked */
+    struct account account = account_of(url);
     struct wire_request wire;
 
+    use_account(f, &account);
     wire_request_init(&wire);
-    buf_add_text(&wire.url, "http://no..such.invalid/"); /* refused before any server is asked */
+    buf_printf(&wire.url, "%s/", url);
     http_start(f->account, &wire, f);
     wire_request_fini(&wire);
     run_until_done(f, 1);
@@ -629,7 +638,7 @@ a_name_that_does_not_resolve_is_a_failure_of_dns(void **state)
 }
 
 static void
-a_server_without_tls_is_a_failure_of_tls_and_never_spoken_to_in_the_clear(void **state)
+a_server_without_tls_is_a_failure_of_tls(void **state)
 {
     struct fixture *f = *state;
     char url[80];
@@ -643,11 +652,6 @@ a_server_without_tls_is_a_failure_of_tls_and_never_spoken_to_in_the_clear(void *
     http_start(f->account, &wire, f);
     run_until_done(f, 1);
     expect_failure(f, REPLY_TLS);
-    buf_reset(&wire.url);
-    buf_printf(&wire.url, "%s/echo", base_url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 2);
-    expect_failure(f, REPLY_OTHER); /* plain http is not a protocol of an https account */
     wire_request_fini(&wire);
 }
 
@@ -669,6 +673,38 @@ a_proxy_that_wants_a_password_is_a_407(void **state)
     assert_int_equal(f->reply.failure, REPLY_OK);
     assert_int_equal(f->reply.status, 407);
     wire_request_fini(&wire);
+}
+
+static void
+a_proxy_of_http_is_given_the_whole_url(void **state)
+{
+    struct fixture *f = *state;
+    char url[] = "http://api.example.com/under";
+    struct account account = account_of(url);
+    struct wire_request wire;
+
+    setenv("http_proxy", base_url, 1);
+    use_account(f, &account);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/echo?team_id=4", url);
+    http_start(f->account, &wire, f);
+    run_until_done(f, 1);
+    unsetenv("http_proxy");
+    assert_int_equal(f->reply.status, 200);
+    assert_ptr_equal(
+        strstr(f->body, "POST http://api.example.com/under/echo?team_id=4 HTTP/1.1\r\n"), f->body);
+    wire_request_fini(&wire);
+}
+
+static void
+the_path_goes_out_as_it_was_written(void **state)
+{
+    struct fixture *f = *state;
+
+    request(f, "echo/../x?email=a%2Bb%40example.com&x=%2e");
+    assert_ptr_equal(
+        strstr(f->body, "POST /echo/../x?email=a%2Bb%40example.com&x=%2e HTTP/1.1\r\n"), f->body);
+    assert_non_null(strstr(f->body, base_url + 7)); /* Host */
 }
 
 static void
@@ -1015,8 +1051,10 @@ main(void)
         TEST(a_hanging_server_ends_in_a_timeout_of_the_account),
         TEST(a_closed_port_is_a_failure_to_connect),
         TEST(a_name_that_does_not_resolve_is_a_failure_of_dns),
-        TEST(a_server_without_tls_is_a_failure_of_tls_and_never_spoken_to_in_the_clear),
+        TEST(a_server_without_tls_is_a_failure_of_tls),
         TEST(a_proxy_that_wants_a_password_is_a_407),
+        TEST(a_proxy_of_http_is_given_the_whole_url),
+        TEST(the_path_goes_out_as_it_was_written),
         TEST(a_connection_that_the_server_closes_after_its_answer_costs_no_request),
         TEST(a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns),
         TEST(a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request),

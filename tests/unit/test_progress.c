@@ -80,32 +80,54 @@ check_against(const struct model *model, const struct progress *progress)
     assert_int_equal(next, progress->count);
 }
 
-/* What the text of MODEL up to HIGHEST would take. */
 static size_t
-size_of(const struct model *model, int64_t highest)
+distance_bits(int shift, int64_t distance)
 {
-    size_t bytes = PROGRESS_CHECKSUM_SIZE;
+    if (shift < 0)
+        return 8 * progress_distance_size(distance);
+    return (size_t)((distance - 1) >> shift) + 1 + (size_t)shift;
+}
+
+/* What the text of MODEL up to HIGHEST would take. SHIFT: of version 2; -1: version 1. */
+static size_t
+size_of(const struct model *model, int64_t highest, int shift)
+{
+    size_t bits = 8 * PROGRESS_CHECKSUM_SIZE + (shift < 0 ? 0 : 8);
     int64_t at = model->committed - 1;
 
     for (size_t i = 0; i < model->count && model->list[i] < highest; i++) {
-        bytes += progress_distance_size(model->list[i] - at);
+        bits += distance_bits(shift, model->list[i] - at);
         at = model->list[i];
     }
-    bytes += progress_distance_size(highest - at);
-    return 1 + (bytes * 8 + 5) / 6;
+    bits += distance_bits(shift, highest - at);
+    return 1 + ((bits + 7) / 8 * 8 + 5) / 6;
+}
+
+/* The byte behind the checksum of a text of version 2: its bits 64 to 71. */
+static int
+shift_of(const struct buf *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    if (text->len < 13 || text->data[0] == '1')
+        return -1;
+    assert_int_equal(text->data[0], '2');
+    return (int)((strchr(digits, text->data[11]) - digits) % 4 * 64 +
+                 (strchr(digits, text->data[12]) - digits));
 }
 
 /* Nothing more would have found room. HIGHEST: the highest that was said, or one below the
  * committed. */
 static void
-check_is_longest(const struct model *model, int64_t highest, size_t max)
+check_is_longest(const struct model *model, int64_t highest, int shift, size_t max)
 {
     if (highest == model->highest)
         return;
     do
         highest++;
     while (model->unfinished[highest - model->committed]);
-    assert_true(size_of(model, highest) > max);
+    assert_true(size_of(model, highest, shift) > max);
+    assert_true(size_of(model, highest, -1) > max);
 }
 
 static void
@@ -126,13 +148,14 @@ what_is_written_is_read_back_as_a_model_has_it(void **state)
         progress_write(&text, max, binding, model.committed, &progress);
         assert_true(text.len <= max);
         if (!text.len) {
-            check_is_longest(&model, model.committed - 1, max);
+            check_is_longest(&model, model.committed - 1, -1, max);
             continue;
         }
         assert_true(read_back(&text, model.committed, &progress));
         check_against(&model, &progress);
-        assert_int_equal(text.len, size_of(&model, progress.highest));
-        check_is_longest(&model, progress.highest, max);
+        assert_int_equal(text.len, size_of(&model, progress.highest, shift_of(&text)));
+        assert_true(text.len <= size_of(&model, progress.highest, -1));
+        check_is_longest(&model, progress.highest, shift_of(&text), max);
         xfree(progress.unfinished);
     }
     buf_fini(&text);
@@ -179,6 +202,47 @@ the_text_of_version_1_stays_as_it_is(void **state)
 }
 
 static void
+the_text_of_version_2_stays_as_it_is(void **state)
+{
+    int64_t unfinished[] = {1000, 1001, 1002, 1003, 1005, 1008};
+    struct buf text = text_of(1000, 1010, unfinished, ARRAY_LEN(unfinished), PROGRESS_TEXT_MAX);
+    struct progress progress;
+
+    (void)state;
+    assert_string_equal(buf_text(&text), "2ZVx5hx_S_4wA9KA");
+    assert_true(read_back(&text, 1000, &progress));
+    assert_int_equal(progress.count, 6);
+    assert_int_equal(progress.unfinished[5], 1008);
+    assert_int_equal(progress.highest, 1010);
+    xfree(progress.unfinished);
+    text.data[0] = '1'; /* the version is part of the checksum */
+    assert_false(read_back(&text, 1000, &progress));
+    buf_fini(&text);
+}
+
+/* A backlog that is read whole, its contacts spread over it. */
+static void
+many_events_that_wait_close_together_take_a_bit_or_two_each(void **state)
+{
+    static int64_t unfinished[12000];
+    struct progress progress;
+    struct buf text;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(unfinished); i++)
+        unfinished[i] = 10 + 2 * (int64_t)i;
+    text = text_of(10, 24009, unfinished, ARRAY_LEN(unfinished), PROGRESS_TEXT_MAX);
+    assert_true(read_back(&text, 10, &progress));
+    assert_int_equal(progress.count, 12000);
+    assert_int_equal(progress.highest, 24009);
+    xfree(progress.unfinished);
+    buf_fini(&text);
+    assert_in_range(progress_coded_size(12000, 24000), 3000, 3002);
+    assert_in_range(progress_coded_size(1000, 100000), 1000, 1100);
+    assert_in_range(progress_coded_size(2, INT64_MAX / 2), 1, SIZE_MAX);
+}
+
+static void
 a_text_of_something_else_is_no_progress(void **state)
 {
     int64_t unfinished[] = {1000};
@@ -211,7 +275,7 @@ a_long_list_is_cut_from_the_top(void **state)
     text = text_of(10, 1 << 20, unfinished, ARRAY_LEN(unfinished), PROGRESS_TEXT_MAX);
     assert_in_range(text.len, PROGRESS_TEXT_MAX - 2, PROGRESS_TEXT_MAX);
     assert_true(read_back(&text, 10, &progress));
-    assert_in_range(progress.count, PROGRESS_OFFSETS_MAX - 2, PROGRESS_OFFSETS_MAX - 1);
+    assert_in_range(progress.count, PROGRESS_ROOM, PROGRESS_OFFSETS_MAX / 2);
     assert_int_equal(progress.highest, unfinished[progress.count - 1] + 1);
     xfree(progress.unfinished);
     buf_fini(&text);
@@ -276,7 +340,7 @@ garbage_is_no_progress(void **state)
         for (size_t i = 0; i < len; i++)
             text[i] = in_alphabet ? alphabet[rng_below(&rng, 64)] : (char)rng_below(&rng, 256);
         if (len && rng_below(&rng, 2))
-            text[0] = '1';
+            text[0] = rng_below(&rng, 2) ? '1' : '2';
         assert_false(progress_read(text, len, binding, 1000, &progress));
     }
 }
@@ -288,6 +352,8 @@ main(void)
         cmocka_unit_test(what_is_written_is_read_back_as_a_model_has_it),
         cmocka_unit_test(without_progress_there_is_no_text),
         cmocka_unit_test(the_text_of_version_1_stays_as_it_is),
+        cmocka_unit_test(the_text_of_version_2_stays_as_it_is),
+        cmocka_unit_test(many_events_that_wait_close_together_take_a_bit_or_two_each),
         cmocka_unit_test(a_text_of_something_else_is_no_progress),
         cmocka_unit_test(a_long_list_is_cut_from_the_top),
         cmocka_unit_test(what_is_all_unfinished_leaves_nothing_to_say_when_cut),

@@ -7,7 +7,6 @@
 
 #include "base/buf.h"
 #include "rules/decimal.h"
-#include "rules/json_read.h"
 
 /* jansson's words quote the payload, so that we have our own. */
 static const char *
@@ -113,9 +112,6 @@ decode_json(const char *payload, size_t len, char *reason, size_t reason_size)
         snprintf(reason, reason_size, "not JSON: it has no bytes");
         return NULL;
     }
-    json = json_read(payload, len);
-    if (json)
-        return json;
     json = json_loadb(payload, len, JSON_DECODE_ANY, &error);
     if (!json && json_error_code(&error) == json_error_numeric_overflow)
         json = load_with_big_integers(payload, len, &error);

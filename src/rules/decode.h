@@ -1,7 +1,6 @@
 /*
  * Payloads as JSON: strict RFC 8259 and UTF-8 by jansson, "\u0000" refused, nesting up to 2,048,
- * the last of equal keys counts. Integers past 64 bits are read as doubles. Ordinary payloads are
- * read by json_read, with the same result. Owns nothing.
+ * the last of equal keys counts. Integers past 64 bits are read as doubles. Owns nothing.
  */
 #ifndef RULES_DECODE_H
 #define RULES_DECODE_H

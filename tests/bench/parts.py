@@ -31,7 +31,7 @@ ORDER = [READ, PARSE, MATCH, RENDER, QUEUE, REQUEST, CURL, KERNEL_HTTP, ACKNOWLE
 
 # Where the nearest function of ours is decides; base/ serves all, so there its caller does. A file, or with / or _ at
 # the end what its name begins with.
-FILES = {"rules/decode": PARSE, "rules/json_read": PARSE, "rules/rule": RENDER, "rules/": MATCH,
+FILES = {"rules/decode": PARSE, "rules/rule": RENDER, "rules/": MATCH,
          "sendx/model": REQUEST, "sendx/wire": REQUEST,
          "sendx/call": RENDER, "sendx/": ACKNOWLEDGE, "delivery/core_settle": ACKNOWLEDGE,
          "delivery/core_parts": ACKNOWLEDGE, "delivery/budget": ACKNOWLEDGE, "delivery/retry": ACKNOWLEDGE,

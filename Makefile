@@ -84,7 +84,7 @@ $(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 # What a unit test needs beside the pure folders and the configuration.
 $(BUILD)/unit/test_http: $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
 $(BUILD)/unit/test_http: LIBS += libcurl
-KAFKA    := $(addprefix $(BUILD)/unit/,test_kafka test_kafka_group test_kafka_commit)
+KAFKA    := $(addprefix $(BUILD)/unit/,test_kafka test_kafka_group test_kafka_leave test_kafka_commit)
 $(KAFKA): $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge)) $(BUILD)/tests/unit/kafka_unit.o
 $(KAFKA): LIBS += rdkafka
 $(BUILD)/unit/test_dead_letter: $(addprefix $(BUILD)/src/edge/,dead_letter.o kafka_handle.o kafka_log.o)

@@ -1,11 +1,8 @@
 /* edge/kafka: partitions that come and go. */
-#include <poll.h>
-
-#include "base/clock.h"
 #include "base/log.h"
 #include "kafka_unit.h"
 
-static struct cluster main_cluster, faulty_cluster, mute_cluster, slow_cluster;
+static struct cluster main_cluster, faulty_cluster, mute_cluster;
 
 /* They join together, before the first test. */
 static struct member *unlucky, *asking, *one, *more;
@@ -19,13 +16,11 @@ set_up(void **state)
     cluster_open(&main_cluster);
     cluster_open(&faulty_cluster);
     cluster_open(&mute_cluster);
-    cluster_open(&slow_cluster);
     topic_create(&main_cluster, "shared", 4);
     topic_create(&main_cluster, "eager", 2);
     topic_create(&main_cluster, "single", 1);
     topic_create(&faulty_cluster, "unlucky", 2);
     topic_create(&mute_cluster, "asked", 2);
-    topic_create(&slow_cluster, "late", 2);
     produce(&faulty_cluster, "unlucky", 0, "x", 1700000000000);
     assert_int_equal(rd_kafka_flush(faulty_cluster.producer, HANG_GUARD_MS), 0);
     refuse_questions(&faulty_cluster, 2);
@@ -43,7 +38,6 @@ tear_down(void **state)
 {
     (void)state;
     discard_all();
-    cluster_close(&slow_cluster);
     cluster_close(&mute_cluster);
     cluster_close(&faulty_cluster);
     cluster_close(&main_cluster);
@@ -184,91 +178,6 @@ who_is_asked_for_partitions_is_not_waited_for_long(void **state)
     rd_kafka_mock_broker_set_rtt(faulty_cluster.mock, ALL_BROKERS, 0);
 }
 
-static bool
-has_joined(struct member *member, int64_t number)
-{
-    (void)number;
-    return atomic_load(&member->kafka->gate.joined);
-}
-
-/* The library aborts when it is closed in between. */
-static void
-leaving_waits_for_an_assignment_that_is_on_its_way(void **state)
-{
-    enum { BROKER = 1, API_SYNC_GROUP = 14, DELAY_MS = 1000 };
-    struct member *member;
-
-    (void)state;
-    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(slow_cluster.mock, BROKER,
-                                                                  API_SYNC_GROUP, 1, 0, DELAY_MS),
-                     0);
-    member = join(&slow_cluster, "late", "late", KAFKA_START_EARLIEST);
-    wait_until("the answer to its JoinGroup", has_joined, member, 0);
-    assert_false(member->kafka->was_assigned);
-    kafka_leave(member->kafka);
-    assert_false(kafka_is_closed(member->kafka));
-    wait_until("the group to be left", is_closed, member, 0);
-    assert_true(member->kafka->was_assigned);
-    assert_false(kafka_must_be_left(member->kafka));
-    discard(member);
-}
-
-/* The library joins without being polled: the assignment waits in the queue, behind COUNT others.
- */
-static void
-wait_unseen(const struct member *member, size_t count)
-{
-    const struct kafka_gate *gate = &member->kafka->gate;
-    int64_t end_ms = clock_now_ms() + HANG_GUARD_MS;
-
-    while (!atomic_load(&gate->joined) || atomic_load(&gate->join_out) ||
-           rd_kafka_queue_length(member->kafka->main) <= count) {
-        assert_true(clock_now_ms() < end_ms);
-        poll(NULL, 0, 1);
-    }
-}
-
-/* As if the assignment had come in between the look for it and the close. */
-static void
-leave_with_an_assignment_unseen(const char *group, const char *strategy)
-{
-    struct member *member = join_as(&slow_cluster, group, "late", KAFKA_START_EARLIEST, strategy);
-
-    wait_unseen(member, rd_kafka_queue_length(member->kafka->main));
-    assert_false(member->kafka->was_assigned);
-    kafka_gate_assigned(&member->kafka->gate);
-    kafka_leave(member->kafka);
-    wait_until("the group to be left", is_closed, member, 0);
-    assert_true(member->kafka->was_assigned);
-    assert_false(kafka_must_be_left(member->kafka));
-    discard(member);
-}
-
-static void
-an_assignment_that_comes_while_leaving_is_taken_back_by_the_library(void **state)
-{
-    (void)state;
-    leave_with_an_assignment_unseen("unseen", "cooperative-sticky");
-    leave_with_an_assignment_unseen("unseen-eager", "range");
-}
-
-/* There is nothing to take back, so the library waits for ever: it is left as it is. That it comes
- * to this cannot be brought about at will. */
-static void
-an_empty_assignment_that_comes_while_leaving_is_the_end_of_it(void **state)
-{
-    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
-    struct member *member = join(&slow_cluster, "nothing", "^nothing$", KAFKA_START_EARLIEST);
-
-    (void)state;
-    member->kafka->life = KAFKA_CLOSING;
-    kafka_group_assign(member->kafka, none);
-    assert_true(kafka_is_closed(member->kafka));
-    assert_true(kafka_must_be_left(member->kafka));
-    discard(member);
-    rd_kafka_topic_partition_list_destroy(none);
-}
-
 static void
 an_eager_group_gives_and_takes_everything(void **state)
 {
@@ -295,9 +204,6 @@ main(void)
         cmocka_unit_test(an_assignment_lost_while_questions_are_open_is_forgotten),
         cmocka_unit_test(a_second_member_gets_what_the_first_gives_back),
         cmocka_unit_test(leaving_waits_for_a_revocation_that_is_under_way),
-        cmocka_unit_test(leaving_waits_for_an_assignment_that_is_on_its_way),
-        cmocka_unit_test(an_assignment_that_comes_while_leaving_is_taken_back_by_the_library),
-        cmocka_unit_test(an_empty_assignment_that_comes_while_leaving_is_the_end_of_it),
         cmocka_unit_test(a_rebalance_that_changes_nothing_here_is_told),
         cmocka_unit_test(an_eager_group_gives_and_takes_everything),
         cmocka_unit_test(who_is_asked_for_partitions_is_not_waited_for_long),

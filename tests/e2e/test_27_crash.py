@@ -91,7 +91,7 @@ def test_a_broker_with_less_room_for_metadata_gets_less_of_it(scene):
     scene.kafka = Kafka(folder, "offset.metadata.max.bytes=50\n").start()
     try:
         scene.create_topics(events=1)
-        records, expected = scene.one_call_history(events=200, contacts=200, partitions=1)
+        records, expected = scene.one_call_history(events=1000, contacts=1000, partitions=1)
         scene.produce(records)
         faults = [scene.sandbox.fault(email=email, status=500) for email in list(expected)[::2]]
         worker = scene.start_worker(delivery={"commit_interval": "20ms", "retry_max": "1s"})

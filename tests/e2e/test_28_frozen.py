@@ -4,7 +4,7 @@ on: it sends nothing of what it had in hand."""
 import signal
 
 from harness import wait_until
-from tls import Nginx
+from tls import TlsProxy
 from worker import ANY_PORT
 
 EVENTS = 3000
@@ -70,7 +70,7 @@ def test_what_a_frozen_process_had_begun_to_send_and_not_sent_is_not_sent(scene,
     scene.create_topics(events=4)
     records, expected = scene.one_call_history(events=40, contacts=20, partitions=4)
     scene.produce(records)
-    nginx = Nginx(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
+    nginx = TlsProxy(scene.folder, scene.sandbox.address, authority.certificate("api", "IP:127.0.0.1"))
     nginx.process.send(signal.SIGSTOP)  # connections are made, but TLS is not
     settings = {"kafka": {"session_timeout_ms": 3000}, "delivery": {"commit_interval": "50ms"}, "admin": ANY_PORT}
     frozen = scene.start_worker("frozen", **settings, base_url=scene.sandbox.base_url(address=nginx.address, scheme="https"),

@@ -14,7 +14,7 @@ from scene import one_call_event
 from worker import ANY_PORT
 
 
-def commit(scene, offsets, topic="events", metadata=None):
+def commit(scene, offsets, topic="events", metadata=""):
     """Puts the group's offsets, as an operator does while it has no members."""
     consumer = Consumer({"bootstrap.servers": scene.kafka.address, "group.id": scene.group, "enable.auto.commit": False})
     try:

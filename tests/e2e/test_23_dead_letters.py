@@ -309,8 +309,8 @@ def test_a_record_at_the_brokers_limit_becomes_a_dead_letter(scene):
 def test_a_letter_that_the_topic_refuses_for_its_size_is_held(scene):
     scene.create_topics(events=1)
     scene.kafka.delete_topic(scene.dead_letter_topic)
-    scene.kafka.create_topics({scene.dead_letter_topic: 1}, max_message_bytes=2000)
-    noise = bytes(random.Random(1).choices(string.ascii_letters.encode(), k=6000))  # hard to compress
+    scene.kafka.create_topics({scene.dead_letter_topic: 1}, max_message_bytes=20000)
+    noise = bytes(random.Random(1).choices(string.ascii_letters.encode(), k=60000))  # hard to compress
     value = b'{"email": "big@example.com", "id": "x", "filler": "' + noise + b'"}'
     scene.produce([(0, b"k", one_call_event("one@example.com", "e0")), (0, b"k", value),
                    (0, b"k", one_call_event("two@example.com", "e2")), (0, b"k", one_call_event("small@example.com", "e3"))])
@@ -360,7 +360,7 @@ def test_held_letters_go_when_the_rule_is_put_right(scene):
     records, expected = scene.one_call_history(events=200, contacts=200, partitions=2)
     scene.produce(records)
     fault = scene.sandbox.fault(status=400)
-    worker = scene.start_worker(admin=ANY_PORT, delivery={"drain_timeout": "1s"})
+    worker = scene.start_worker(admin=ANY_PORT, delivery={"drain_timeout": "4s"})
     wait_until("the hold", lambda: worker.check_running() or "dead_letter_budget" in worker.admin.letters_held(),
                show=worker.log_text)
     wait_until("20 letters", lambda: len(scene.dead_letters()) >= 20)

@@ -205,7 +205,7 @@ def judge_order(verdict, events, calls, disturbances, held):
 # --- nothing twice without need -----------------------------------------------------------------------
 
 def judge_duplicates(verdict, known, calls, changes, disturbances):
-    excuses, answers = [Excuse(spell, known.values(), calls, changes) for spell in disturbances], {}
+    excuses, answers = [Excuse(spell, known, calls, changes, disturbances) for spell in disturbances], {}
     for request in calls:
         event, before = known[request["body"]["firstName"]], answers.get(key(request))
         if before:
@@ -219,17 +219,33 @@ def judge_duplicates(verdict, known, calls, changes, disturbances):
                         for excuse in excuses for request in calls if is_answered(request))
 
 
+def answers_until(end_ms, known, calls, disturbances):
+    """{(event id, contact): when it was answered}, as who has the event knows it: where a call of it is sent after a
+    disturbance, what was answered before is answered no more. It may begin with any of the calls."""
+    found = {}
+    for request in calls:
+        if request["started_ms"] > end_ms:
+            continue
+        since_ms = max((spell.begin_ms for spell in disturbances if spell.begin_ms <= request["started_ms"]), default=0)
+        event = known[request["body"]["firstName"]]
+        for contact in event.contacts:
+            if found.get((event.id, contact), NEVER) < since_ms:
+                del found[event.id, contact]
+        if is_answered(request):
+            found[key(request)] = request["finished_ms"]
+    return found
+
+
 class Excuse:
     """What a disturbance allows to be sent again: what was in flight when it began, or finished in it, or since the last
     commit before it, and is not called finished by that. When that commit was made up is known at the earliest: commits
     are made one at a time, so not before the one that precedes it was stored, and that was not there at its `asked_ms`."""
 
-    def __init__(self, spell, events, calls, changes):
+    def __init__(self, spell, known, calls, changes, disturbances):
         self.spell = spell
         self.commits = {part: [commit for commit in commits if commit.seen_ms <= spell.begin_ms][-2:]
                         for part, commits in changes.items()}
-        self.ends = finished_ms(events, {key(request): request["finished_ms"] for request in calls
-                                         if is_answered(request) and request["started_ms"] <= spell.end_ms})
+        self.ends = finished_ms(known.values(), answers_until(spell.end_ms, known, calls, disturbances))
 
     def covers(self, event, before, again):
         return again["started_ms"] >= self.spell.begin_ms and self.may_repeat(event, before)

@@ -1,5 +1,6 @@
 #include "edge/kafka_gate.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,7 +13,8 @@ enum {
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
     SETTLE_MS = 50, /* what follows at once takes below 1 ms where there is a CPU to be had */
-    AFTER_RELEASE_MS = 500
+    AFTER_RELEASE_MS = 500,
+    LATE_MS = 1000 /* an answer to a heartbeat may take so long */
 };
 
 static rd_kafka_resp_err_t
@@ -31,8 +33,9 @@ on_response_received(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t
                      int64_t rtt, rd_kafka_resp_err_t error, void *opaque)
 {
     (void)rk, (void)sockfd, (void)brokername, (void)brokerid, (void)api_version, (void)corr_id,
-        (void)size, (void)rtt, (void)error;
-    kafka_gate_answered(opaque, api_key);
+        (void)size, (void)rtt;
+    if (!error)
+        kafka_gate_answered(opaque, api_key);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -45,13 +48,24 @@ on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr, 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static int64_t
+heartbeat_interval_of(const rd_kafka_conf_t *conf)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+
+    rd_kafka_conf_get(conf, "heartbeat.interval.ms", text, &size);
+    return strtoll(text, NULL, 10);
+}
+
 void
 kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
 {
-    *gate = (struct kafka_gate){.wake_fd = wake_fd};
+    *gate = (struct kafka_gate){.wake_fd = wake_fd, .heartbeat_ms = heartbeat_interval_of(conf)};
     atomic_init(&gate->join_out, false);
     atomic_init(&gate->joined_ms, 0);
     atomic_init(&gate->heard_ms, 0);
+    atomic_init(&gate->alive_ms, 0);
     atomic_init(&gate->assignment_due, false);
     atomic_init(&gate->joined, false);
     rd_kafka_conf_interceptor_add_on_new(conf, "commit gate", on_new, gate);
@@ -84,6 +98,8 @@ kafka_gate_answered(struct kafka_gate *gate, int16_t api_key)
 {
     if (api_key == API_HEARTBEAT || api_key == API_SYNC_GROUP || api_key == API_METADATA)
         atomic_store(&gate->heard_ms, clock_now_ms());
+    if (api_key == API_HEARTBEAT || api_key == API_SYNC_GROUP)
+        atomic_store(&gate->alive_ms, clock_now_ms());
     if (api_key == API_JOIN_GROUP) {
         atomic_store(&gate->assignment_due, true);
         atomic_store(&gate->joined, true);
@@ -166,10 +182,17 @@ kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
     return until_ms > now ? until_ms : CLOCK_NEVER;
 }
 
+static bool
+has_coordinator(const struct kafka_gate *gate, int64_t now)
+{
+    return now - atomic_load(&gate->alive_ms) <= gate->heartbeat_ms + LATE_MS;
+}
+
 bool
 kafka_gate_is_open(const struct kafka_gate *gate, int64_t now)
 {
-    return !atomic_load(&gate->join_out) && is_settled(gate) && now >= expected_until(gate);
+    return !atomic_load(&gate->join_out) && is_settled(gate) && now >= expected_until(gate) &&
+           has_coordinator(gate, now);
 }
 
 bool

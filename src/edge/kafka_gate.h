@@ -11,6 +11,10 @@
  * librdkafka 2.0.2 lets a second pass between two JoinGroups and sends a delayed one when its main
  * thread next has something to do, which must not be our commit: it is made to have something to do
  * first.
+ *
+ * It is closed as well while the coordinator does not answer heartbeats. The library would keep a
+ * commit until there is a coordinator again and then send it again until it is taken, a rebalance
+ * later if need be.
  */
 #ifndef EDGE_KAFKA_GATE_H
 #define EDGE_KAFKA_GATE_H
@@ -27,9 +31,11 @@ struct kafka_gate {
     atomic_bool join_out;
     atomic_int_least64_t joined_ms; /* when the last JoinGroup was sent */
     atomic_int_least64_t heard_ms;  /* when the last of those answers came */
+    atomic_int_least64_t alive_ms;  /* when the coordinator last answered as such */
     atomic_bool assignment_due;     /* JoinGroup was answered, and no assignment has come since */
     atomic_bool joined;             /* at some time it was */
     int wake_fd;                    /* written to when the gate opens; borrowed */
+    int64_t heartbeat_ms;           /* between two of them */
 
     /* Of the loop's thread. */
     int64_t settled_ms; /* answers up to then have brought no JoinGroup */

@@ -130,6 +130,7 @@ the_gate_waits_from_when_the_main_thread_has_answered(void **state)
     (void)state;
     kafka_gate_init(&gate, conf, -1);
     atomic_store(&gate.heard_ms, now - 200);
+    atomic_store(&gate.alive_ms, now);
     assert_false(kafka_gate_is_open(&gate, now));
     due = kafka_gate_step(&gate, main_cluster.rk, now);
     assert_true(due > real);
@@ -153,6 +154,7 @@ the_gate_expects_another_join_after_the_answer_to_sync_group(void **state)
 
     (void)state;
     kafka_gate_init(&gate, conf, -1);
+    atomic_store(&gate.alive_ms, now);
     assert_true(kafka_gate_is_open(&gate, now));
     kafka_gate_sent(&gate, API_JOIN_GROUP);
     assert_false(kafka_gate_is_open_revoking(&gate));
@@ -161,6 +163,26 @@ the_gate_expects_another_join_after_the_answer_to_sync_group(void **state)
     assert_false(kafka_gate_is_open(&gate, now));
     assert_true(kafka_gate_step(&gate, main_cluster.rk, now) > now + JOIN_INTERVAL_MS);
     assert_false(kafka_gate_is_open(&gate, now + JOIN_INTERVAL_MS));
+    rd_kafka_conf_destroy(conf);
+}
+
+/* The library would send it when there is a coordinator again, whatever has happened by then. */
+static void
+no_commit_begins_while_the_coordinator_is_silent(void **state)
+{
+    enum { API_HEARTBEAT = 12, INTERVAL_MS = 3000, LATE_MS = 1000 };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_gate gate;
+    int64_t heard;
+
+    (void)state;
+    kafka_gate_init(&gate, conf, -1);
+    gate.settled_ms = CLOCK_NEVER;
+    assert_false(kafka_gate_is_open(&gate, clock_now_ms()));
+    kafka_gate_answered(&gate, API_HEARTBEAT);
+    heard = atomic_load(&gate.alive_ms);
+    assert_true(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS));
+    assert_false(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS + 1));
     rd_kafka_conf_destroy(conf);
 }
 
@@ -173,6 +195,7 @@ main(void)
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
         cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
         cmocka_unit_test(the_gate_expects_another_join_after_the_answer_to_sync_group),
+        cmocka_unit_test(no_commit_begins_while_the_coordinator_is_silent),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,6 +1,7 @@
 #include "edge/kafka_gate.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,11 +41,23 @@ on_response_received(rd_kafka_t *rk, int sockfd, const char *brokername, int32_t
 }
 
 static rd_kafka_resp_err_t
+on_broker_state_change(rd_kafka_t *rk, int32_t broker_id, const char *secproto, const char *name,
+                       int port, const char *state, void *opaque)
+{
+    (void)rk, (void)broker_id, (void)secproto, (void)port;
+    if (strcmp(name, "GroupCoordinator") == 0 && strcmp(state, "UP") != 0)
+        kafka_gate_alone(opaque);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t
 on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr, size_t errstr_size)
 {
     (void)conf, (void)errstr, (void)errstr_size;
     rd_kafka_interceptor_add_on_request_sent(rk, "commit gate", on_request_sent, opaque);
     rd_kafka_interceptor_add_on_response_received(rk, "commit gate", on_response_received, opaque);
+    rd_kafka_interceptor_add_on_broker_state_change(rk, "commit gate", on_broker_state_change,
+                                                    opaque);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -108,6 +121,12 @@ kafka_gate_answered(struct kafka_gate *gate, int16_t api_key)
         return;
     atomic_store(&gate->join_out, false);
     wake(gate);
+}
+
+void
+kafka_gate_alone(struct kafka_gate *gate)
+{
+    atomic_store(&gate->alive_ms, 0);
 }
 
 void

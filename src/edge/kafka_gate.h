@@ -12,9 +12,9 @@
  * thread next has something to do, which must not be our commit: it is made to have something to do
  * first.
  *
- * It is closed as well while the coordinator does not answer heartbeats. The library would keep a
- * commit until there is a coordinator again and then send it again until it is taken, a rebalance
- * later if need be.
+ * It is closed as well while the coordinator does not answer heartbeats, and from the end of the
+ * connection to it until it has answered one. The library would keep a commit until there is a
+ * coordinator again and then send it again until it is taken, a rebalance later if need be.
  */
 #ifndef EDGE_KAFKA_GATE_H
 #define EDGE_KAFKA_GATE_H
@@ -49,6 +49,9 @@ void kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd
 /* What the interceptors tell, of any thread: a request was sent, an answer came. */
 void kafka_gate_sent(struct kafka_gate *gate, int16_t api_key);
 void kafka_gate_answered(struct kafka_gate *gate, int16_t api_key);
+
+/* The same: there is no connection to the coordinator. */
+void kafka_gate_alone(struct kafka_gate *gate);
 
 /* Partitions were given back, so a JoinGroup follows. */
 void kafka_gate_expect(struct kafka_gate *gate, int64_t now);

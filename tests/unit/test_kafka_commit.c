@@ -183,6 +183,10 @@ no_commit_begins_while_the_coordinator_is_silent(void **state)
     heard = atomic_load(&gate.alive_ms);
     assert_true(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS));
     assert_false(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS + 1));
+    kafka_gate_alone(&gate);
+    assert_false(kafka_gate_is_open(&gate, heard));
+    kafka_gate_answered(&gate, API_HEARTBEAT);
+    assert_true(kafka_gate_is_open(&gate, atomic_load(&gate.alive_ms)));
     rd_kafka_conf_destroy(conf);
 }
 

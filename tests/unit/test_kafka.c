@@ -277,6 +277,19 @@ a_doubt_that_was_settled_counts_no_more(struct cluster *cluster, struct member *
     wait_until("it to be read on", is_stopped, member, false);
 }
 
+/* The library still asks the false leader. */
+static void
+a_doubt_that_comes_back_waits(struct cluster *cluster, struct member *member)
+{
+    wait_until("a partition", has_parts, member, 1);
+    wait_until("a record", has_seen, member, 1);
+    member->parts[0]->doubted_ms = member->kafka->now_ms;
+    answer_fetch(cluster, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    wait_until("a doubt", is_stopped, member, true);
+    assert_true(member->parts[0]->check_due_ms > member->kafka->now_ms);
+    wait_until("it to be read on", is_stopped, member, false);
+}
+
 /* A broker that returns takes itself for the leader for a moment, and lacks the last records. */
 static void
 an_offset_that_only_a_false_leader_lacks_is_read(void **state)
@@ -284,6 +297,7 @@ an_offset_that_only_a_false_leader_lacks_is_read(void **state)
     (void)state;
     a_doubt_that_was_settled_counts_no_more(&torn_cluster, doubter);
     doubt_and_read_on(&torn_cluster, doubter);
+    a_doubt_that_comes_back_waits(&eager_cluster, eager);
     doubt_and_read_on(&eager_cluster, eager);
 }
 

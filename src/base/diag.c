@@ -33,6 +33,8 @@ visible_len(const char *at, const char *end)
 
     if (c < ' ' || c == 0x7f || len > (size_t)(end - at))
         return 0;
+    if (c == 0xc2 && (unsigned char)at[1] < 0xa0) /* U+0080 to U+009F are orders, too */
+        return 0;
     return utf8_is_valid(at, len) ? len : 0;
 }
 

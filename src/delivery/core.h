@@ -129,10 +129,15 @@ void core_close(struct core *core, struct core_event *event, enum event_outcome 
  * further. */
 bool core_refuse(struct core *core, struct core_event *event, const char *reason, int64_t now);
 
+/* Where it was read: the user of its part, and its offset there, which of a redriven event is not
+ * the record's. Not of one that was given back. */
+void *core_event_user(const struct core_event *event);
+int64_t core_event_offset(const struct core_event *event);
+
 /* The rules have changed: those of the events that may not become a dead letter yet for which WANTS
  * says so are given to MAP, each as core_open left it. Nothing of their parts behind them has been
  * read. */
-void core_map_again(struct core *core, bool (*wants)(void *arg, const struct event *record),
+void core_map_again(struct core *core, bool (*wants)(void *arg, const struct core_event *event),
                     void (*map)(void *arg, struct core_event *event), void *arg);
 
 /* Calls. The next one whose turn has come, now in flight, or NULL. */

@@ -249,6 +249,18 @@ core_refuse(struct core *core, struct core_event *event, const char *reason, int
     return true;
 }
 
+void *
+core_event_user(const struct core_event *event)
+{
+    return event->part->user;
+}
+
+int64_t
+core_event_offset(const struct core_event *event)
+{
+    return event->slot->place.offset;
+}
+
 /* EVENT, which could not be mapped, is as it was before that was tried. */
 static void
 take_back(struct core *core, struct core_event *event)
@@ -261,14 +273,14 @@ take_back(struct core *core, struct core_event *event)
 }
 
 void
-core_map_again(struct core *core, bool (*wants)(void *arg, const struct event *record),
+core_map_again(struct core *core, bool (*wants)(void *arg, const struct core_event *event),
                void (*map)(void *arg, struct core_event *event), void *arg)
 {
     for (size_t left = core->unmapped_count; left > 0; left--) {
         struct list *first = list_first(&core->unmapped);
         struct core_event *event = CONTAINER_OF(first, struct core_event, letter_node);
 
-        if (wants(arg, &event->record->event)) {
+        if (wants(arg, event)) {
             take_back(core, event);
             map(arg, event);
         } else {

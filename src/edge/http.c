@@ -655,6 +655,21 @@ may_repeat(const struct request *request, CURLcode code)
     return connects == 0;
 }
 
+/* What curl says of the failure, or CODE's name. Borrowed until REQUEST is started again. */
+static const char *
+detail_of(struct request *request, CURLcode code)
+{
+    struct buf masked;
+
+    if (!request->detail[0])
+        return curl_easy_strerror(code);
+    buf_init(&masked, 2 * CURL_ERROR_SIZE);
+    http_log_mask(&masked, request->detail, strlen(request->detail));
+    snprintf(request->detail, sizeof(request->detail), "%s", buf_text(&masked));
+    buf_fini(&masked);
+    return request->detail;
+}
+
 static void
 finish(struct http *http, struct request *request, CURLcode code)
 {
@@ -674,7 +689,7 @@ finish(struct http *http, struct request *request, CURLcode code)
             reply.failure = REPLY_OK;
             status = proxy_status;
         }
-        reply.detail = request->detail[0] ? request->detail : curl_easy_strerror(code);
+        reply.detail = detail_of(request, code);
     } else {
         curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     }

@@ -53,7 +53,17 @@ kind_of(const char *text, size_t len)
     return hash;
 }
 
-/* A proxy's URL comes from the environment and may hold a password. */
+/* Bytes at TEXT, of LEN, in which a URL's user and password can be. */
+static size_t
+authority_len(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && !strchr("/?# '\"", text[i]))
+        i++;
+    return i;
+}
+
 static void
 mask_userinfo(struct buf *to, const char *text, size_t len)
 {
@@ -62,18 +72,32 @@ mask_userinfo(struct buf *to, const char *text, size_t len)
 
     while ((scheme = memmem(text, (size_t)(end - text), "://", 3))) {
         const char *authority = scheme + 3;
-        size_t authority_len = strcspn(authority, "/?# '\"");
-        const char *at;
+        const char *at =
+            memrchr(authority, '@', authority_len(authority, (size_t)(end - authority)));
 
-        if (authority_len > (size_t)(end - authority))
-            authority_len = (size_t)(end - authority);
-        at = memrchr(authority, '@', authority_len);
         buf_add(to, text, (size_t)(authority - text));
         if (at)
             buf_add_text(to, "***");
         text = at ? at + 1 : authority;
     }
     buf_add(to, text, (size_t)(end - text));
+}
+
+/* curl quotes a proxy's URL, which may have no scheme, or be one that it cannot take apart since
+ * the password holds what ends it. */
+void
+http_log_mask(struct buf *to, const char *text, size_t len)
+{
+    const char *quote = memchr(text, '\'', len);
+    const char *at = quote ? memrchr(quote, '@', (size_t)(text + len - quote)) : NULL;
+
+    if (!at) {
+        mask_userinfo(to, text, len);
+        return;
+    }
+    buf_add(to, text, (size_t)(quote + 1 - text));
+    buf_add_text(to, "***");
+    buf_add(to, at + 1, (size_t)(text + len - at - 1));
 }
 
 void
@@ -95,7 +119,7 @@ http_log_text(struct log_kinds *kinds, const char *account, const char *secret, 
         return;
     buf_init(&raw, SIZE_MAX / 2);
     buf_init(&masked, TEXT_MAX);
-    mask_userinfo(&raw, text, len);
+    http_log_mask(&raw, text, len);
     mask_secret(&raw, secret);
     mask_add_text(&masked, buf_text(&raw), raw.len);
     log_debug("http.log", log_text("account", account), log_text("text", buf_text(&masked)),

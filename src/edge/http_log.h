@@ -12,6 +12,12 @@
 
 #include "base/log_limit.h"
 
+struct buf;
+
+/* Adds TEXT, of LEN bytes and of curl, without what may be a proxy's password: the proxy's URL
+ * comes from the environment. */
+void http_log_mask(struct buf *to, const char *text, size_t len);
+
 /* Whether anybody wants to read it: log.level, which a reload can change. */
 bool http_log_is_on(void);
 

@@ -4,6 +4,11 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
+enum {
+    DOUBT_SAME_MS = 10000, /* a doubt that comes back so soon is the same */
+    DOUBT_AGAIN_MS = 500   /* … and its leader is not asked at once again */
+};
+
 struct kafka_part *
 kafka_part_new(const char *topic, int32_t number)
 {
@@ -82,16 +87,20 @@ kafka_part_stop(struct kafka_part *part, const char *text)
 }
 
 /* A broker that was cut off takes itself for the leader for a moment after its return and does not
- * know the last records. So when the offset before was there, edge/kafka_range asks. */
+ * know the last records. So when the offset before was there, edge/kafka_range asks. It may find
+ * another leader than the library does: then this comes again and again until the library has, too.
+ */
 static void
 doubt_range(struct kafka_part *part, const char *text, int64_t now)
 {
+    bool again = part->doubted_ms != KAFKA_NO_DOUBT && now - part->doubted_ms < DOUBT_SAME_MS;
+
     part->stopped = true;
-    part->check_due_ms = now;
-    part->trouble = "out_of_range";
-    if (part->doubted_ms != KAFKA_NO_DOUBT)
-        return;
     part->doubted_ms = now;
+    part->check_due_ms = again ? now + DOUBT_AGAIN_MS : now;
+    part->trouble = "out_of_range";
+    if (again)
+        return;
     log_warning("partition.doubted", log_text("topic", part->topic),
                 log_int("partition", part->number), log_int("offset", part->next),
                 log_text("text", text), log_text("effect", "its leader is asked again"));

@@ -40,7 +40,7 @@ struct kafka_part {
     bool gone;                /* fenced, and revoked before */
     bool commit_fails;        /* its last commit did, by itself */
     const char *trouble;      /* why nothing comes, or NULL; static */
-    int64_t doubted_ms;       /* since when its leader may be a false one, or KAFKA_NO_DOUBT */
+    int64_t doubted_ms;       /* when its leader last denied an offset, or KAFKA_NO_DOUBT */
     int64_t check_due_ms;     /* CLOCK_NEVER: it is not to be found out whether it is */
 };
 

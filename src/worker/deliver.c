@@ -131,41 +131,43 @@ worker_is_redrive(const struct worker *worker, const char *topic)
 
 /* Before anything looks into it: it may be what ends every worker. */
 static bool
-is_skipped(const struct worker *worker, const struct event *record)
+is_skipped(const struct worker *worker, const struct kafka_part *part, int64_t offset)
 {
-    return offset_list_has(&worker->config->kafka.skip, record->topic, record->partition,
-                           record->offset);
+    return offset_list_has(&worker->config->kafka.skip, kafka_part_topic(part),
+                           kafka_part_number(part), offset);
 }
 
 static void
-skip(struct worker *worker, struct core_event *event, const struct event *record)
+skip(struct worker *worker, struct core_event *event)
 {
+    const struct kafka_part *part = event ? core_event_user(event) : NULL;
+
     if (!event)
         return;
-    log_warning("event.skipped", log_text("topic", record->topic),
-                log_int("partition", record->partition), log_int("offset", record->offset),
-                log_text("reason", "kafka.skip"));
+    log_warning("event.skipped", log_text("topic", kafka_part_topic(part)),
+                log_int("partition", kafka_part_number(part)),
+                log_int("offset", core_event_offset(event)), log_text("reason", "kafka.skip"));
     core_close(worker->core, event, EVENT_SKIPPED, worker->now);
 }
 
 /* What is no dead letter but stands among them is not mended by rules. */
 static bool
-may_be_mended(void *arg, const struct event *record)
+may_be_mended(void *arg, const struct core_event *event)
 {
     const struct worker *worker = arg;
+    const char *topic = core_letter_record(event)->topic;
 
-    return !worker_is_redrive(worker, record->topic) && !is_left(worker, record->topic);
+    return is_skipped(worker, core_event_user(event), core_event_offset(event)) ||
+           (!worker_is_redrive(worker, topic) && !is_left(worker, topic));
 }
 
 static void
 map_again(void *arg, struct core_event *event)
 {
-    const struct event *record = core_letter_record(event);
-
-    if (is_skipped(arg, record))
-        skip(arg, event, record);
+    if (is_skipped(arg, core_event_user(event), core_event_offset(event)))
+        skip(arg, event);
     else
-        map_event(arg, event, record);
+        map_event(arg, event, core_letter_record(event));
 }
 
 void
@@ -210,9 +212,8 @@ take_redriven(struct worker *worker, struct kafka_part *part, const struct event
 void
 worker_take(struct worker *worker, struct kafka_part *part, const struct event *record)
 {
-    if (is_skipped(worker, record))
-        skip(worker, core_open(worker->core, kafka_part_user(part), record->offset, record),
-             record);
+    if (is_skipped(worker, part, record->offset))
+        skip(worker, core_open(worker->core, kafka_part_user(part), record->offset, record));
     else if (worker_is_redrive(worker, record->topic))
         take_redriven(worker, part, record);
     else

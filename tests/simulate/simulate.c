@@ -580,9 +580,9 @@ worker_read(struct sim_worker *worker, int p)
 }
 
 static bool
-wants_all(void *arg, const struct event *record)
+wants_all(void *arg, const struct core_event *event)
 {
-    (void)arg, (void)record;
+    (void)arg, (void)event;
     return true;
 }
 

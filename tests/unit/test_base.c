@@ -28,10 +28,11 @@ a_finding_is_one_line_of_utf8_whatever_it_quotes(void **state)
     long_text[sizeof(long_text) - 1] = '\0';
     diag_init(&diag);
     diag_error(&diag, (struct place){"a.conf", 7}, "\"%s\" is none",
-               "a\n\x1b[31m\x7f \xc3\xa9 \xff \xc3");
+               "a\n\x1b[31m\x7f \xc2\x9b\xc2\xa0\xc3\xa9 \xff \xc3");
     diag_notice(&diag, (struct place){"a.conf", 8}, "%s", long_text);
     assert_string_equal(diag.items[0].text,
-                        "a.conf:7: error: \"a\\x0a\\x1b[31m\\x7f \xc3\xa9 \\xff \\xc3\" is none");
+                        "a.conf:7: error: \"a\\x0a\\x1b[31m\\x7f \\xc2\\x9b\xc2\xa0\xc3\xa9 \\xff "
+                        "\\xc3\" is none");
     assert_int_equal(diag.items[0].message_at + diag.items[0].message_len,
                      strlen(diag.items[0].text));
     assert_true(utf8_is_valid(diag.items[1].text, strlen(diag.items[1].text)));

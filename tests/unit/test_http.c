@@ -697,6 +697,26 @@ a_proxy_of_http_is_given_the_whole_url(void **state)
 }
 
 static void
+a_proxy_that_curl_cannot_use_is_told_without_its_password(void **state)
+{
+    static const char *const proxies[] = {"http://ada:pa=ss@localhost:99999",
+                                          "ada:pa=ss@localhost:99999",
+                                          "http://ada:pa ss/wo'rd@localhost:1"};
+    struct fixture *f = *state;
+    struct account account = account_of(base_url);
+
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++) {
+        setenv("http_proxy", proxies[i], 1);
+        use_account(f, &account);
+        request(f, "echo");
+        unsetenv("http_proxy");
+        assert_int_not_equal(f->reply.failure, REPLY_OK);
+        assert_non_null(strstr(f->detail, "proxy"));
+        assert_null(strstr(f->detail, "pa"));
+    }
+}
+
+static void
 the_path_goes_out_as_it_was_written(void **state)
 {
     struct fixture *f = *state;
@@ -982,11 +1002,15 @@ line_of(const char *curl_text, char *line, size_t size)
 {
     static struct log_kinds kinds;
     struct log_catch catch;
+    size_t len = strlen(curl_text);
+    char *copy = xmalloc(len ? len : 1); /* curl promises no NUL behind it */
 
+    memcpy(copy, curl_text, len);
     kinds = (struct log_kinds){0};
     catch_log(&catch);
     log_setup(LOG_DEBUG, LOG_LOGFMT);
-    http_log_text(&kinds, "main", "the key", curl_text, strlen(curl_text), 1000);
+    http_log_text(&kinds, "main", "the key", copy, len, 1000);
+    xfree(copy);
     log_setup(LOG_INFO, LOG_LOGFMT);
     caught_log(&catch, line, size);
 }
@@ -1009,7 +1033,11 @@ what_curl_says_shows_no_header_no_password_no_key_and_no_address(void **state)
          "ada%2Bb%40example.com'\n",
          "/contact/track?a=1&email=a***%40example.com'"},
         {"Uses proxy env variable https_proxy == 'http://ada:pass@word@proxy.example.com:3128'",
-         "'http://***proxy.example.com:3128'"},
+         "'***proxy.example.com:3128'"},
+        {"Uses proxy env variable https_proxy == 'ada:pa=ss@localhost:3128'",
+         "'***localhost:3128'"},
+        {"Unsupported proxy syntax in 'http://ada:pa ss'@w/ord@localhost:3128'",
+         "'***localhost:3128'"},
         {"two http://a:b@c/d@e and http://f:g@h", "two http://***c/d***@e and http://***h"},
         {"it says the key, twice: the key", "it says ***, twice: ***"},
         {"subject: emailAddress=ada@example.com", "subject: emailAddress=a***@example.com"},
@@ -1054,6 +1082,7 @@ main(void)
         TEST(a_server_without_tls_is_a_failure_of_tls),
         TEST(a_proxy_that_wants_a_password_is_a_407),
         TEST(a_proxy_of_http_is_given_the_whole_url),
+        TEST(a_proxy_that_curl_cannot_use_is_told_without_its_password),
         TEST(the_path_goes_out_as_it_was_written),
         TEST(a_connection_that_the_server_closes_after_its_answer_costs_no_request),
         TEST(a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns),

@@ -1,4 +1,5 @@
 /* edge/kafka: opening, settings, records, where reading begins. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "edge/kafka_conf.h"
 #include "edge/kafka_handle.h"
@@ -244,12 +245,59 @@ doubt_and_read_on(struct cluster *cluster, struct member *member)
     leave(member);
 }
 
+static bool
+is_stopped(struct member *member, int64_t number)
+{
+    return member->parts[0]->stopped == number;
+}
+
+static bool
+was_asked(struct member *member, int64_t number)
+{
+    (void)number;
+    return member->parts[0]->check_due_ms > member->kafka->now_ms;
+}
+
+/* Nothing has come since the last doubt, which was long ago. */
+static void
+a_doubt_that_was_settled_counts_no_more(struct cluster *cluster, struct member *member)
+{
+    struct kafka_part *part;
+
+    wait_until("a partition", has_parts, member, 1);
+    wait_until("a record", has_seen, member, 1);
+    part = member->parts[0];
+    part->doubted_ms = member->kafka->now_ms - 3600 * 1000;
+    part->next += 5; /* which the leader lacks, and says so */
+    answer_fetch(cluster, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    wait_until("a doubt", is_stopped, member, true);
+    wait_until("the leader to be asked", was_asked, member, 0);
+    assert_true(part->check_due_ms != CLOCK_NEVER);
+    part->next -= 5;
+    wait_until("it to be read on", is_stopped, member, false);
+}
+
+/* The library still asks the false leader. */
+static void
+a_doubt_that_comes_back_waits(struct cluster *cluster, struct member *member)
+{
+    wait_until("a partition", has_parts, member, 1);
+    wait_until("a record", has_seen, member, 1);
+    member->parts[0]->doubted_ms = member->kafka->now_ms;
+    answer_fetch(cluster, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    wait_until("a doubt", is_stopped, member, true);
+    assert_true(member->parts[0]->check_due_ms > member->kafka->now_ms);
+    wait_until("it to be read on", is_stopped, member, false);
+}
+
 /* A broker that returns takes itself for the leader for a moment, and lacks the last records. */
 static void
 an_offset_that_only_a_false_leader_lacks_is_read(void **state)
 {
     (void)state;
+    a_doubt_that_was_settled_counts_no_more(&torn_cluster, doubter);
     doubt_and_read_on(&torn_cluster, doubter);
+    a_doubt_that_comes_back_waits(&eager_cluster, eager);
     doubt_and_read_on(&eager_cluster, eager);
 }
 

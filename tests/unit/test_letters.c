@@ -725,10 +725,10 @@ an_unmapped_event_is_a_letter_with_its_reason(void **state)
 }
 
 static bool
-wants_even(void *arg, const struct event *record)
+wants_even(void *arg, const struct core_event *event)
 {
     (void)arg;
-    return record->offset % 2 == 0;
+    return core_letter_record(event)->offset % 2 == 0;
 }
 
 static void
@@ -747,6 +747,31 @@ refuse_again(void *arg, struct core_event *event)
     struct fixture *fixture = arg;
 
     assert_false(core_refuse(fixture->core, event, "still not", fixture->now));
+}
+
+static bool
+wants_none_and_looks(void *arg, const struct core_event *event)
+{
+    struct fixture *fixture = arg;
+
+    assert_ptr_equal(core_event_user(event), fixture);
+    assert_int_equal(core_event_offset(event), 7);
+    assert_int_equal(core_letter_record(event)->offset, 4711);
+    return false;
+}
+
+static void
+a_redriven_event_that_is_held_is_known_by_where_it_was_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_part *redrive = core_assign(fixture->core, 7, 7, fixture);
+    const struct event original = {.topic = "first", .offset = 4711};
+    struct core_event *event = core_open(fixture->core, redrive, 7, &original);
+
+    assert_false(core_refuse(fixture->core, event, "x", fixture->now));
+    core_map_again(fixture->core, wants_none_and_looks, refuse_again, fixture);
+    assert_int_equal(gauges_of(fixture).unmapped, 1);
+    core_release(fixture->core, redrive);
 }
 
 static void
@@ -1085,6 +1110,7 @@ main(void)
         WITH_CORE(what_was_let_go_still_waits_for_the_topic),
         WITH_CORE(an_unmapped_event_is_a_letter_with_its_reason),
         WITHOUT_DEAD_LETTERS(what_could_not_be_mapped_may_be_mapped_again),
+        WITHOUT_DEAD_LETTERS(a_redriven_event_that_is_held_is_known_by_where_it_was_read),
         WITH_CORE(an_unmapped_event_past_the_budget_holds_its_part_alone),
         WITH_CORE(mapping_failures_draw_on_the_budget_as_well),
         WITHOUT_DEAD_LETTERS(the_reason_of_what_is_refused_counts_as_pending),

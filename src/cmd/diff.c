@@ -84,6 +84,10 @@ compare(struct diff *diff, const struct diff_order *order)
         diff_report_print_json(&diff->report, stdout);
     else
         diff_report_print(&diff->report, stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("sendx-worker diff: standard output");
+        return DIFF_TROUBLE;
+    }
     if (source.signal)
         return DIFF_TROUBLE;
     return diff->report.tally.differences > (size_t)order->fail_over ? DIFF_FOUND : DIFF_NONE;

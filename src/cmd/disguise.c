@@ -35,7 +35,6 @@ static const char *const known_fields[] = {
 /* A text that rules hold, folded, as a whole or a word of it. */
 struct kept {
     struct map_node node;
-    bool is_whole;
     struct kept *next; /* of the whole ones */
 };
 
@@ -867,9 +866,9 @@ keep(struct disguise *disguise, struct map *map, const char *text, size_t len)
     if (!len || map_find(map, text, len))
         return;
     kept = arena_alloc(&disguise->arena, sizeof(*kept));
-    *kept = (struct kept){.is_whole = map == &disguise->whole};
+    *kept = (struct kept){0};
     map_add(map, &kept->node, arena_text(&disguise->arena, text, len), len);
-    if (kept->is_whole) {
+    if (map == &disguise->whole) {
         kept->next = disguise->wholes;
         disguise->wholes = kept;
     }

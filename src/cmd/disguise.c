@@ -595,9 +595,13 @@ add_text(struct disguise *disguise, const char *text, size_t len, bool all, stru
 static void
 add_field_name(struct buf *buf, const char *name)
 {
-    for (; *name; name++) {
-        if (!strchr("_- ", *name))
-            buf_add_char(buf, (char)utf8_lower((unsigned char)*name));
+    const char *end = name + strlen(name);
+
+    while (name < end) {
+        uint32_t c = utf8_next(&name, end);
+
+        if (c >= 0x80 || !strchr("_- ", (int)c))
+            utf8_add(buf, utf8_lower(c));
     }
 }
 

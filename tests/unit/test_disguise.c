@@ -119,6 +119,19 @@ what_is_no_address_and_no_phone_number_stays(void **state)
 }
 
 static void
+the_case_of_a_fields_name_does_not_count_beyond_ascii_either(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench);
+    disguise_replace_field(bench.disguise, "Pr\303\251nom");
+    assert_form(text_under(&bench, "PR\303\211_NOM", "Ada"), "Aaa");
+    assert_string_not_equal(buf_text(&bench.out), "Ada");
+    close_bench(&bench);
+}
+
+static void
 json_in_a_key_or_header_is_seen(void **state)
 {
     struct bench bench;
@@ -491,6 +504,7 @@ main(void)
         cmocka_unit_test(what_is_no_address_and_no_phone_number_stays),
         cmocka_unit_test(a_phone_number_keeps_its_form),
         cmocka_unit_test(json_in_a_key_or_header_is_seen),
+        cmocka_unit_test(the_case_of_a_fields_name_does_not_count_beyond_ascii_either),
         cmocka_unit_test(fields_are_known_by_their_names),
         cmocka_unit_test(json_in_a_string_is_seen),
         cmocka_unit_test(what_rules_compare_with_stays),

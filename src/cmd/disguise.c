@@ -65,7 +65,8 @@ is_ascii_word(uint32_t c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1 and general punctuation. */
+/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1, general punctuation and the
+ * minus. */
 static bool
 is_word(uint32_t c)
 {
@@ -73,7 +74,7 @@ is_word(uint32_t c)
         return is_ascii_word(c);
     if (c < 0xc0)
         return c == 0xaa || c == 0xb5 || c == 0xba;
-    return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c <= 0x206f) &&
+    return c != 0xd7 && c != 0xf7 && c != 0x2212 && !(c >= 0x2000 && c <= 0x206f) &&
            !(c >= 0x3000 && c <= 0x303f) && !utf8_is_space(c);
 }
 

@@ -8,16 +8,23 @@
 #include "config/unit.h"
 
 int
-argument_count(const char *command, const char *name, const char *text, int64_t max, int64_t *ret)
+argument_number(const char *command, const char *name, const char *text, int64_t min, int64_t max,
+                int64_t *ret)
 {
     char *end;
 
     errno = 0;
     *ret = strtoll(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || errno || *end || *ret < 1 || *ret > max)
-        return cmd_usage(command, "--%s: \"%s\" is no whole number from 1 to %lld", name, text,
-                         (long long)max);
+    if (text[0] < '0' || text[0] > '9' || errno || *end || *ret < min || *ret > max)
+        return cmd_usage(command, "--%s: \"%s\" is no whole number from %lld to %lld", name, text,
+                         (long long)min, (long long)max);
     return CMD_OK;
+}
+
+int
+argument_count(const char *command, const char *name, const char *text, int64_t max, int64_t *ret)
+{
+    return argument_number(command, name, text, 1, max, ret);
 }
 
 int

@@ -9,7 +9,11 @@
 
 #include "base/macros.h"
 
-/* TEXT, given to --NAME of COMMAND, as a whole number from 1 to MAX. */
+/* TEXT, given to --NAME of COMMAND, as a whole number from MIN to MAX. */
+int argument_number(const char *command, const char *name, const char *text, int64_t min,
+                    int64_t max, int64_t *ret) MUSTCHECK;
+
+/* The same, from 1 on. */
 int argument_count(const char *command, const char *name, const char *text, int64_t max,
                    int64_t *ret) MUSTCHECK;
 

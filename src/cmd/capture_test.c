@@ -192,7 +192,7 @@ add_headers(const struct capture_maker *maker, const struct event *event, struct
             continue;
         buf_add_text(out, first ? "\"headers\": {" : ", ");
         first = false;
-        buf_add_json(out, header->name, strlen(header->name));
+        add_text(maker, NULL, header->name, strlen(header->name), out);
         buf_add_text(out, ": ");
         add_text(maker, header->name, header->value, header->value_len, out);
     }

@@ -17,8 +17,8 @@ enum { CAPTURE_EVENT_MAX = 64 * 1024 /* bytes of a payload */ };
     X(NO_TEXT, "whose payload is no UTF-8 text, which a test cannot hold")                        \
     X(NOT_JSON, "whose payload is no JSON, so that nobody can tell what to replace in it; --raw " \
                 "takes them")                                                                     \
-    X(CHANGED, "that rules would treat otherwise with other names in it; --keep FIELD or --raw "  \
-               "takes them")                                                                      \
+    X(CHANGED, "that rules would treat otherwise with other names in it, which --keep FIELD or "  \
+               "--raw takes, or at partition and offset 0, which a test has")                     \
     X(FAILS, "of which no test came that passes")
 
 #define X(id, text) CAPTURE_##id,

@@ -84,6 +84,10 @@ compare(struct diff *diff, const struct diff_order *order)
         diff_report_print_json(&diff->report, stdout);
     else
         diff_report_print(&diff->report, stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("sendx-worker diff: standard output");
+        return DIFF_TROUBLE;
+    }
     if (source.signal)
         return DIFF_TROUBLE;
     return diff->report.tally.differences > (size_t)order->fail_over ? DIFF_FOUND : DIFF_NONE;
@@ -150,14 +154,6 @@ static const struct option options[] = {
     {0},
 };
 
-/* A number that may be 0. */
-static int
-read_number(const char *name, const char *text, int64_t max, int64_t *ret)
-{
-    *ret = 0;
-    return text[0] == '0' && !text[1] ? CMD_OK : argument_count("diff", name, text, max, ret);
-}
-
 /* 0, or the exit status. */
 static int
 read_option(int c, struct diff_order *order)
@@ -182,9 +178,9 @@ read_option(int c, struct diff_order *order)
     case OPTION_SINCE:
         return argument_time("diff", "since", optarg, &order->from.since_ms);
     case OPTION_FAIL_OVER:
-        return read_number("fail-over", optarg, FAIL_OVER_MAX, &order->fail_over);
+        return argument_number("diff", "fail-over", optarg, 0, FAIL_OVER_MAX, &order->fail_over);
     case OPTION_SAMPLES:
-        return read_number("samples", optarg, DIFF_SAMPLES_MAX, &order->samples);
+        return argument_number("diff", "samples", optarg, 0, DIFF_SAMPLES_MAX, &order->samples);
     case OPTION_JSON:
         order->json = true;
         return CMD_OK;

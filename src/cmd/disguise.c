@@ -35,7 +35,6 @@ static const char *const known_fields[] = {
 /* A text that rules hold, folded, as a whole or a word of it. */
 struct kept {
     struct map_node node;
-    bool is_whole;
     struct kept *next; /* of the whole ones */
 };
 
@@ -66,7 +65,8 @@ is_ascii_word(uint32_t c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1 and general punctuation. */
+/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1, general punctuation and the
+ * minus. */
 static bool
 is_word(uint32_t c)
 {
@@ -74,7 +74,7 @@ is_word(uint32_t c)
         return is_ascii_word(c);
     if (c < 0xc0)
         return c == 0xaa || c == 0xb5 || c == 0xba;
-    return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c <= 0x206f) &&
+    return c != 0xd7 && c != 0xf7 && c != 0x2212 && !(c >= 0x2000 && c <= 0x206f) &&
            !(c >= 0x3000 && c <= 0x303f) && !utf8_is_space(c);
 }
 
@@ -397,11 +397,12 @@ read_part(const char **at, const char *end, size_t *ret_len, char *ret_sign)
     return number;
 }
 
-/* 2026-01-31 or 31.1.2026 or 1/31/2026, and whatever comes behind. */
-static bool
-is_date(const char *text, size_t len)
+/* Bytes of 2026-01-31 or 31.1.2026 or 1/31/2026, whatever comes behind; 0: it is no date. */
+static size_t
+date_len(const char *text, size_t len)
 {
     const char *end = text + len;
+    size_t total;
     size_t lens[3];
     char signs[3];
     int parts[3];
@@ -409,19 +410,24 @@ is_date(const char *text, size_t len)
     for (int i = 0; i < 3; i++)
         parts[i] = read_part(&text, end, &lens[i], &signs[i]);
     if (signs[0] != signs[1] || !strchr("-./", signs[0]) || !signs[0])
-        return false;
+        return 0;
+    total = lens[0] + lens[1] + lens[2] + 2;
     if (lens[0] == 4 && lens[1] == 2 && lens[2] == 2)
-        return parts[1] >= 1 && parts[1] <= 12 && parts[2] >= 1 && parts[2] <= 31;
+        return parts[1] >= 1 && parts[1] <= 12 && parts[2] >= 1 && parts[2] <= 31 ? total : 0;
     return lens[0] <= 2 && lens[1] <= 2 && lens[2] == 4 && parts[0] >= 1 && parts[1] >= 1 &&
-           parts[0] <= 31 && parts[1] <= 31 && (parts[0] <= 12 || parts[1] <= 12);
+                   parts[0] <= 31 && parts[1] <= 31 && (parts[0] <= 12 || parts[1] <= 12)
+               ? total
+               : 0;
 }
 
-/* 1234567.89 */
+/* 1234567.89, but not 0151.1234567 */
 static bool
 is_decimal(const char *text, size_t len)
 {
     size_t dots = 0;
 
+    if (len > 1 && *text == '0' && is_digit(text[1]))
+        return false;
     for (size_t i = 0; i < len; i++) {
         if (!is_digit(text[i]) && text[i] != '.')
             return false;
@@ -430,31 +436,68 @@ is_decimal(const char *text, size_t len)
     return dots == 1;
 }
 
-/* Bytes of the run at TEXT of digits and what stands between those of a phone number; it ends with
- * a digit. */
-static size_t
-run_len(const char *text, const char *end, size_t *ret_digits)
+/* Blanks, dashes and marks without a form, as they stand in numbers that were copied. */
+static bool
+is_wide_gap(uint32_t c)
 {
-    const char *last = text;
+    return c >= 0x80 &&
+           (utf8_is_space(c) || c == 0xad || (c >= 0x2000 && c <= 0x2015) ||
+            (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) || c == 0x2212);
+}
 
-    *ret_digits = 0;
-    for (const char *at = text; at < end && (is_digit(*at) || strchr(" +-./()", *at)); at++) {
-        if (*at == ' ' && at[-1] == ' ')
+/* A run of digits and what stands between those of phone numbers. */
+struct run {
+    size_t len, digits;
+    bool has_gap; /* it may be several numbers */
+};
+
+/* The run at TEXT; it ends with a digit. */
+static struct run
+read_run(const char *text, const char *end)
+{
+    struct run run = {0};
+    bool gap = false;
+
+    for (const char *at = text; at < end;) {
+        const char *next = at;
+        uint32_t c = utf8_next(&next, end);
+
+        if ((!is_wide_gap(c) && (c >= 0x80 || !strchr("0123456789 +-./()", (int)c))) ||
+            (c == ' ' && at > text && at[-1] == ' '))
             break;
         if (is_digit(*at)) {
-            last = at + 1;
-            ++*ret_digits;
+            run.len = (size_t)(next - text);
+            run.digits++;
+            run.has_gap |= gap;
+        } else {
+            gap |= c != '-' && c != '.' && at > text;
         }
+        at = next;
     }
-    return (size_t)(last - text);
+    return run;
 }
 
 /* Whether nothing that belongs to a number or name stands at AT. */
 static bool
 is_boundary(const char *at, const char *end)
 {
-    return at == end || !(is_ascii_word((unsigned char)*at) || *at == '_' || *at == '@' ||
-                          (unsigned char)*at >= 0x80 || (end - at >= 3 && !memcmp(at, "%40", 3)));
+    const char *next = at;
+
+    return at == end || !(is_word(utf8_next(&next, end)) || *at == '_' || *at == '@' ||
+                          (end - at >= 3 && !memcmp(at, "%40", 3)));
+}
+
+/* Whether a number may begin at TEXT, behind what stands before it. */
+static bool
+may_begin(const char *start, const char *text)
+{
+    const char *before = text - 1;
+
+    while (before > start && ((unsigned char)*before & 0xc0) == 0x80)
+        before--;
+    if (*before == '.') /* "Tel.0151", but not "1.0151" */
+        return before > start && !is_digit(before[-1]);
+    return is_boundary(before, text) && !strchr("-+", *before);
 }
 
 /* Adds the run of digits that begins at TEXT, replaced if it looks like a phone number. Returns its
@@ -462,21 +505,27 @@ is_boundary(const char *at, const char *end)
 static size_t
 add_run(struct disguise *disguise, const char *text, const char *end, struct buf *out)
 {
-    size_t digits, len;
+    struct run run;
+    size_t date;
 
     if (!is_digit(*text) && *text != '+' && *text != '(')
         return 0;
-    len = run_len(text, end, &digits);
-    if (!digits || !is_boundary(text + len, end))
+    run = read_run(text, end);
+    if (!run.digits || !is_boundary(text + run.len, end))
         return 0;
-    if (digits >= DISGUISE_PHONE_MIN && digits <= DISGUISE_PHONE_MAX && !is_date(text, len) &&
-        !is_decimal(text, len)) {
-        disguise->counts.phones++;
-        add_words(disguise, text, len, false, out);
-    } else {
-        buf_add(out, text, len);
+    date = date_len(text, run.len);
+    if (date) {
+        buf_add(out, text, date);
+        return date;
     }
-    return len;
+    if (run.digits >= DISGUISE_PHONE_MIN && (run.digits <= DISGUISE_PHONE_MAX || run.has_gap) &&
+        !is_decimal(text, run.len)) {
+        disguise->counts.phones++;
+        add_words(disguise, text, run.len, false, out);
+    } else {
+        buf_add(out, text, run.len);
+    }
+    return run.len;
 }
 
 /* ---- texts ---- */
@@ -529,7 +578,7 @@ add_piece(struct disguise *disguise, const char *text, const char *end, bool bou
 static void
 add_text(struct disguise *disguise, const char *text, size_t len, bool all, struct buf *out)
 {
-    const char *end = text + len, *plain_end = text;
+    const char *start = text, *end = text + len, *plain_end = text;
     bool boundary = true;
 
     if (is_kept_whole(disguise, text, len)) {
@@ -538,7 +587,7 @@ add_text(struct disguise *disguise, const char *text, size_t len, bool all, stru
     }
     while (text < end) {
         text += add_piece(disguise, text, end, boundary, all, &plain_end, out);
-        boundary = is_boundary(text - 1, text) && !strchr("-.+", text[-1]);
+        boundary = may_begin(start, text);
     }
 }
 
@@ -547,9 +596,13 @@ add_text(struct disguise *disguise, const char *text, size_t len, bool all, stru
 static void
 add_field_name(struct buf *buf, const char *name)
 {
-    for (; *name; name++) {
-        if (!strchr("_- ", *name))
-            buf_add_char(buf, (char)utf8_lower((unsigned char)*name));
+    const char *end = name + strlen(name);
+
+    while (name < end) {
+        uint32_t c = utf8_next(&name, end);
+
+        if (c >= 0x80 || !strchr("_- ", (int)c))
+            utf8_add(buf, utf8_lower(c));
     }
 }
 
@@ -600,17 +653,6 @@ count_field(struct field *field, const char *name)
     field->written = xstrdup(name);
 }
 
-void
-disguise_text(struct disguise *disguise, const char *field_name, const char *text, size_t len,
-              struct buf *out)
-{
-    struct field *field = field_to_replace(disguise, field_name);
-
-    if (field)
-        count_field(field, field_name);
-    add_text(disguise, text, len, field != NULL, out);
-}
-
 /* ---- JSON ---- */
 
 struct walk {
@@ -642,25 +684,23 @@ take_string(struct walk *walk)
     return json_loadb(walk->text + range.at, range.end - range.at, JSON_DECODE_ANY, NULL);
 }
 
-/* Whether a string holds JSON of its own, which then is added replaced. */
+/* Whether TEXT, which stands in INSIDE strings of JSON, is an object or array itself, which then is
+ * added replaced. */
 static bool
-add_inner(struct walk *walk, const char *text, size_t len, bool all)
+add_inner(struct disguise *disguise, const char *text, size_t len, int inside, bool all,
+          struct buf *out)
 {
-    char reason[256];
-    struct buf inner;
-    struct walk within = {walk->disguise, text, len, 0, walk->inside + 1, &inner};
+    struct walk walk = {disguise, text, len, 0, inside, out};
+    char reason[256], first = peek(&walk);
     json_t *json;
 
-    if (walk->inside == INSIDE_MAX || len < 2 || (*text != '{' && *text != '['))
+    if (inside > INSIDE_MAX || (first != '{' && first != '['))
         return false;
     json = decode_json(text, len, reason, sizeof(reason));
     if (!json)
         return false;
     json_decref(json);
-    buf_init(&inner, TEXT_MAX);
-    add_value(&within, all);
-    buf_add_json(walk->out, buf_text(&inner), inner.len);
-    buf_fini(&inner);
+    add_value(&walk, all);
     return true;
 }
 
@@ -672,12 +712,9 @@ add_string(struct walk *walk, bool all)
     size_t len = json_string_length(json);
     struct buf replaced;
 
-    if (!text || add_inner(walk, text, len, all)) {
-        json_decref(json);
-        return;
-    }
     buf_init(&replaced, TEXT_MAX);
-    add_text(walk->disguise, text, len, all, &replaced);
+    if (!add_inner(walk->disguise, text, len, walk->inside + 1, all, &replaced))
+        add_text(walk->disguise, text, len, all, &replaced);
     buf_add_json(walk->out, buf_text(&replaced), replaced.len);
     buf_fini(&replaced);
     json_decref(json);
@@ -770,6 +807,18 @@ add_value(struct walk *walk, bool all)
 }
 
 void
+disguise_text(struct disguise *disguise, const char *field_name, const char *text, size_t len,
+              struct buf *out)
+{
+    struct field *field = field_to_replace(disguise, field_name);
+
+    if (field)
+        count_field(field, field_name);
+    if (!add_inner(disguise, text, len, 1, field != NULL, out))
+        add_text(disguise, text, len, field != NULL, out);
+}
+
+void
 disguise_json(struct disguise *disguise, const char *text, size_t len, struct buf *out)
 {
     struct walk walk = {disguise, text, len, 0, 0, out};
@@ -822,9 +871,9 @@ keep(struct disguise *disguise, struct map *map, const char *text, size_t len)
     if (!len || map_find(map, text, len))
         return;
     kept = arena_alloc(&disguise->arena, sizeof(*kept));
-    *kept = (struct kept){.is_whole = map == &disguise->whole};
+    *kept = (struct kept){0};
     map_add(map, &kept->node, arena_text(&disguise->arena, text, len), len);
-    if (kept->is_whole) {
+    if (map == &disguise->whole) {
         kept->next = disguise->wholes;
         disguise->wholes = kept;
     }

@@ -41,7 +41,8 @@ void disguise_leave_field(struct disguise *disguise, const char *name);
  * NULL behind the last. */
 const char *disguise_known_field(size_t i);
 
-/* Adds TEXT, which is UTF-8, replaced. FIELD: the name it stands under, or NULL. */
+/* Adds TEXT, which is UTF-8, replaced; an object or array of JSON as disguise_json does it. FIELD:
+ * the name it stands under, or NULL. */
 void disguise_text(struct disguise *disguise, const char *field, const char *text, size_t len,
                    struct buf *out);
 

@@ -67,6 +67,17 @@ refuse_line(const struct lines *lines, const char *why)
     return CMD_WRONG;
 }
 
+/* By errno. */
+static int
+refuse_input(const struct source *source, const char *name)
+{
+    int error = errno;
+
+    fflush(stdout);
+    fprintf(stderr, "sendx-worker %s: %s: %s\n", source->command, name, strerror(error));
+    return CMD_WRONG;
+}
+
 static bool
 is_interrupted(struct source *source)
 {
@@ -94,7 +105,7 @@ fill(struct lines *lines)
     }
     len = read(lines->fd, lines->chunk, sizeof(lines->chunk));
     if (len < 0 && errno != EINTR)
-        return refuse_line(lines, strerror(errno));
+        return refuse_input(lines->source, lines->name);
     lines->over = len == 0;
     lines->at = 0;
     lines->len = len > 0 ? (size_t)len : 0;
@@ -228,9 +239,9 @@ run_lines(struct source *source)
         lines->fd = open(input, O_RDONLY | O_CLOEXEC);
     }
     if (lines->fd < 0) {
-        fprintf(stderr, "sendx-worker %s: %s: %s\n", source->command, input, strerror(errno));
+        status = refuse_input(source, input);
         xfree(lines);
-        return CMD_WRONG;
+        return status;
     }
     buf_init(&lines->line, LINE_BYTES_MAX);
     status = take_lines(lines);

@@ -138,19 +138,19 @@ take_name(struct reader *reader)
 static bool
 read_sign(struct reader *reader, enum token token)
 {
-    const char *word = reader->after_value ? "..." : buf_text(&reader->scanner.text);
-
     if (token == TOKEN_MARK && strchr("=:", reader->scanner.mark)) {
         reader->state = AT_VALUE;
         return true;
     }
     if (reader->after_text)
         return refuse_quote(reader);
+    /* The word is not repeated: it may be a secret whose "=" and quotes were forgotten. */
     if (token == TOKEN_WORD)
-        return refuse(reader,
-                      "the name \"%s %.64s\" holds a blank; write such a name in a list of "
-                      "pairs: ( (\"%s %.64s\", \"...\") )",
-                      reader->name, word, reader->name, word);
+        return refuse(
+            reader,
+            "behind the name \"%s\" there is no \"=\"; a name that holds a blank stands in "
+            "a list of pairs: ( (\"%s ...\", \"...\") )",
+            reader->name, reader->name);
     return refuse(reader, "behind the name \"%s\" there is no \"=\"", reader->name);
 }
 

@@ -119,6 +119,35 @@ what_is_no_address_and_no_phone_number_stays(void **state)
 }
 
 static void
+the_case_of_a_fields_name_does_not_count_beyond_ascii_either(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench);
+    disguise_replace_field(bench.disguise, "Pr\303\251nom");
+    assert_form(text_under(&bench, "PR\303\211_NOM", "Ada"), "Aaa");
+    assert_string_not_equal(buf_text(&bench.out), "Ada");
+    close_bench(&bench);
+}
+
+static void
+json_in_a_key_or_header_is_seen(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench);
+    assert_form(text_under(&bench, NULL, " {\"name\": \"Ada\", \"n\": [\"Bob\"]}"),
+                "{\"aaaa\":\"Aaa\",\"a\":[\"Aaa\"]}");
+    assert_null(strstr(buf_text(&bench.out), "Ada"));
+    assert_non_null(strstr(buf_text(&bench.out), "Bob"));
+    assert_null(strstr(text_under(&bench, NULL, "[\"ada\\u0040corp.test\"]"), "corp"));
+    assert_null(strstr(json_of(&bench, "\" {\\\"name\\\": \\\"Ada\\\"}\""), "Ada"));
+    close_bench(&bench);
+}
+
+static void
 a_phone_number_keeps_its_form(void **state)
 {
     static const struct {
@@ -127,6 +156,13 @@ a_phone_number_keeps_its_form(void **state)
         {"+49 (151) 1234-5678", "+99 (999) 9999-9999"},
         {"tel: 0049.151.12345678!", "aaa: 9999.999.99999999!"},
         {"4915112345678", "9999999999999"},
+        {"0151.1234567", "9999.9999999"},
+        {"Tel.+4915112345678", "Aaa.+9999999999999"},
+        {"(0151)\302\24012\342\200\22134567\302\240a",
+         "(9999)\302\24099\342\200\22199999\302\240a"},
+        {"0151 1234567 / 0152 765432", "9999 9999999 / 9999 999999"},
+        {"2026-01-31 0151 1234567", "9999-99-99 9999 9999999"},
+        {"0151\342\210\2221234567", "9999\342\210\2229999999"},
     };
     struct bench bench;
 
@@ -136,7 +172,7 @@ a_phone_number_keeps_its_form(void **state)
         assert_form(text_under(&bench, NULL, cases[i].text), cases[i].form);
         assert_string_not_equal(buf_text(&bench.out), cases[i].text);
     }
-    assert_int_equal(disguise_counts(bench.disguise).phones, 3);
+    assert_int_equal(disguise_counts(bench.disguise).phones, 9);
     close_bench(&bench);
 }
 
@@ -468,6 +504,8 @@ main(void)
         cmocka_unit_test(an_address_stays_one_wherever_it_stands),
         cmocka_unit_test(what_is_no_address_and_no_phone_number_stays),
         cmocka_unit_test(a_phone_number_keeps_its_form),
+        cmocka_unit_test(json_in_a_key_or_header_is_seen),
+        cmocka_unit_test(the_case_of_a_fields_name_does_not_count_beyond_ascii_either),
         cmocka_unit_test(fields_are_known_by_their_names),
         cmocka_unit_test(json_in_a_string_is_seen),
         cmocka_unit_test(what_rules_compare_with_stays),

@@ -64,10 +64,11 @@ a_mistake_is_named_with_what_to_write_instead(void **state)
         {"a = (\n1,\n);", "3: error: syntax error: there is a comma behind the last element"},
         {"a = [ 1, ];", "1: error: syntax error: there is a comma behind the last element"},
         {"a = { Signup Date = \"x\"; };",
-         "1: error: syntax error: the name \"Signup Date\" holds a blank; write such a name in a "
-         "list of pairs: ( (\"Signup Date\", \"...\") )"},
-        {"a = \"x\"\nb c = 1;", "2: error: syntax error: the name \"b c\" holds a blank"},
-        {"a = \"x\";\nb c = 1;", "2: error: syntax error: the name \"b c\" holds a blank"},
+         "1: error: syntax error: behind the name \"Signup\" there is no \"=\"; a name that holds "
+         "a "
+         "blank stands in a list of pairs: ( (\"Signup ...\", \"...\") )"},
+        {"a = \"x\"\nb c = 1;", "2: error: syntax error: behind the name \"b\" there is no"},
+        {"a = \"x\";\nb c = 1;", "2: error: syntax error: behind the name \"b\" there is no"},
         {"k: { bootstrap.servers = \"x\"; };",
          "1: error: syntax error: the name \"bootstrap.servers\" holds a dot"},
         {"a = (\n{ b = 1; }\n{ b = 2; } );", "3: error: syntax error: a comma is missing"},
@@ -99,6 +100,34 @@ a_mistake_is_named_with_what_to_write_instead(void **state)
         read_file(cases[i].text, &said);
         if (strncmp(buf_text(&said), expected, strlen(expected)) || (!*expected && said.len))
             fail_msg("%s\n  says     %s\n  expected %s", cases[i].text, buf_text(&said), expected);
+    }
+    buf_fini(&said);
+}
+
+static void
+what_may_be_a_secret_is_not_repeated(void **state)
+{
+    static const char *const texts[] = {
+        "api_key s3cret;",
+        "api_key s3cret.s3cret;",
+        "api_key s3cret==;",
+        "api_key = s3cret.s3cret;",
+        "api_key = \"a\"s3cret.b\";",
+        "api_key = \"a;\nb = \"s3cret c\";",
+        "api_key = 12 s3cret.b;",
+        "api_key = [ \"a\"s3cret ];",
+        "api_key \"s3cret\";",
+        "api_key = 's3cret';",
+    };
+    struct buf said;
+
+    (void)state;
+    buf_init(&said, 1 << 16);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        read_file(texts[i], &said);
+        assert_non_null(strstr(buf_text(&said), "error: syntax error: "));
+        if (strstr(buf_text(&said), "s3cret"))
+            fail_msg("%s\n  says %s", texts[i], buf_text(&said));
     }
     buf_fini(&said);
 }
@@ -140,6 +169,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mistake_is_named_with_what_to_write_instead),
+        cmocka_unit_test(what_may_be_a_secret_is_not_repeated),
         cmocka_unit_test(nearly_all_that_libconfig_refuses_is_explained_and_nothing_else),
     };
 

@@ -31,15 +31,16 @@ find_range(struct kafka *kafka, const struct kafka_part *part, struct range *ret
         result = kafka_ask_ends(kafka->ask, list, &err);
     ret->end = one->offset;
     rd_kafka_topic_partition_list_destroy(list);
-    return result;
+    return result == 0 && ret->begin >= 0 && ret->end >= 0 ? 0 : -1;
 }
 
 /* Reads on where it stopped. What the library has given up it reads only once it is assigned anew,
- * which would be taken for the answer to a revocation that is on its way. */
+ * which would be taken for the answer to a revocation that is on its way, or was not looked at. */
 static void
 resume(struct kafka *kafka, struct kafka_part *part)
 {
-    if (!kafka_can_commit(kafka) || kafka->revoke_due)
+    if (!kafka_can_commit(kafka) || kafka->revoke_due || rd_kafka_assignment_lost(kafka->rk) ||
+        rd_kafka_queue_length(kafka->main) > 0)
         return;
     part->check_due_ms = CLOCK_NEVER;
     part->stopped = false;

@@ -5,7 +5,7 @@ CC      ?= cc
 FLAVOUR ?= release
 WERROR  ?=
 # As many jobs as there are processors, unless -j says otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 # make V=1 shows the commands.

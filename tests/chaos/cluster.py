@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from cable import Cable
@@ -237,10 +237,16 @@ class View(Kafka):
     def create_topics(self, topics, **config):
         """{name: partitions}; config is that of the topics, with _ for each dot"""
         config = {name.replace("_", "."): str(value) for name, value in config.items()}
+        there = self.admin.list_topics(timeout=10).topics.keys() & topics.keys()
+        assert not there, f"{sorted(there)} are there already"
         made = self.admin.create_topics([NewTopic(name, partitions, NODES, config=config)
                                          for name, partitions in topics.items()], operation_timeout=30)
         for future in made.values():
-            future.result(HANG_GUARD_S)
+            try:
+                future.result(HANG_GUARD_S)
+            except KafkaException as failure:  # a request that took long, and was sent again by the library
+                if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
         self.wait_led(topics)
 
     def wait_led(self, topics):

@@ -181,7 +181,9 @@ class Kafka:
 
     def _fetch_offsets(self, group, topic):
         """{partition: (offset, metadata)}"""
-        parts = [(topic, partition) for partition in self.partitions(topic)]
+        # The broker that is asked may not know yet of a topic that is new.
+        partitions = wait_until(f"the partitions of {topic}", lambda: self.partitions(topic))
+        parts = [(topic, partition) for partition in partitions]
         if self._offsets is None or self._offsets.group != group:
             self._close_offsets()
             self._offsets = Offsets(self.address, group, ASK_S)

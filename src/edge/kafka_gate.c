@@ -13,7 +13,10 @@ enum {
     API_HEARTBEAT = 12,
     API_SYNC_GROUP = 14,
     JOIN_INTERVAL_MS = 1000, /* of the library */
-    SETTLE_MS = 50, /* what follows at once takes below 1 ms where there is a CPU to be had */
+    /* What follows at once takes below 1 ms where there is a CPU to be had. A twentieth of the time
+     * between two heartbeats, within these. */
+    SETTLE_MIN_MS = 50,
+    SETTLE_MAX_MS = 150,
     AFTER_RELEASE_MS = 500,
     LATE_MS = 1000 /* an answer to a heartbeat may take so long */
 };
@@ -75,6 +78,9 @@ void
 kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
 {
     *gate = (struct kafka_gate){.wake_fd = wake_fd, .heartbeat_ms = heartbeat_interval_of(conf)};
+    gate->settle_ms = clock_earlier(gate->heartbeat_ms / 20, SETTLE_MAX_MS);
+    if (gate->settle_ms < SETTLE_MIN_MS)
+        gate->settle_ms = SETTLE_MIN_MS;
     atomic_init(&gate->join_out, false);
     atomic_init(&gate->joined_ms, 0);
     atomic_init(&gate->heard_ms, 0);
@@ -190,13 +196,13 @@ kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now)
         return until_ms > now ? until_ms : CLOCK_NEVER;
     if (due_ms < heard_ms)
         due_ms = heard_ms;
-    due_ms += SETTLE_MS;
+    due_ms += gate->settle_ms;
     if (now < due_ms)
         return due_ms;
     if (gate->nudged_ms < due_ms)
         nudge(gate, rk);
-    if (now < gate->nudged_ms + SETTLE_MS)
-        return gate->nudged_ms + SETTLE_MS;
+    if (now < gate->nudged_ms + gate->settle_ms)
+        return gate->nudged_ms + gate->settle_ms;
     gate->settled_ms = heard_ms;
     return until_ms > now ? until_ms : CLOCK_NEVER;
 }

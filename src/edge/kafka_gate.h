@@ -36,6 +36,7 @@ struct kafka_gate {
     atomic_bool joined;             /* at some time it was */
     int wake_fd;                    /* written to when the gate opens; borrowed */
     int64_t heartbeat_ms;           /* between two of them */
+    int64_t settle_ms;              /* how long what follows an answer may take */
 
     /* Of the loop's thread. */
     int64_t settled_ms; /* answers up to then have brought no JoinGroup */

@@ -129,7 +129,7 @@ the_gate_waits_from_when_the_main_thread_has_answered(void **state)
 
     (void)state;
     kafka_gate_init(&gate, conf, -1);
-    atomic_store(&gate.heard_ms, now - 200);
+    atomic_store(&gate.heard_ms, now - 400);
     atomic_store(&gate.alive_ms, now);
     assert_false(kafka_gate_is_open(&gate, now));
     due = kafka_gate_step(&gate, main_cluster.rk, now);

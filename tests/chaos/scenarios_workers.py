@@ -224,7 +224,7 @@ def stopped_in_the_middle_of_a_rebalance(stage):
             staying.stop()
             staying = stage.start_worker("first-eager", kafka=settings)
         staying.wait_for("partition.assigned", count=6)
-        for n in range(stage.factor(4, 12)):
+        for n in range(stage.factor(2, 12)):
             guest = stage.start_worker(f"guest-{n}", kafka=settings)
             guest.wait_for("kafka.subscribed")
             time.sleep(stage.chance.random())  # what is tested is a moment
@@ -235,7 +235,7 @@ def stopped_in_the_middle_of_a_rebalance(stage):
             stage.wait_calls(20, staying)
     stage.finish(staying)
     stage.check_no_lost_assignment()
-    stage.notes["stops"] = stage.factor(4, 12) * 2
+    stage.notes["stops"] = stage.factor(2, 12) * 2
 
 
 @scenario()

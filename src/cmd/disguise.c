@@ -9,6 +9,8 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "cmd/json_text.h"
+#include "cmd/phone.h"
+#include "cmd/word.h"
 #include "rules/decode.h"
 
 enum {
@@ -58,50 +60,6 @@ struct disguise {
 };
 
 /* ---- words ---- */
-
-static bool
-is_ascii_word(uint32_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-/* Beyond ASCII all is taken for a letter but blanks, signs of Latin-1, general punctuation and the
- * minus. */
-static bool
-is_word(uint32_t c)
-{
-    if (c < 0x80)
-        return is_ascii_word(c);
-    if (c < 0xc0)
-        return c == 0xaa || c == 0xb5 || c == 0xba;
-    return c != 0xd7 && c != 0xf7 && c != 0x2212 && !(c >= 0x2000 && c <= 0x206f) &&
-           !(c >= 0x3000 && c <= 0x303f) && !utf8_is_space(c);
-}
-
-/* Bytes of the word at TEXT; 0: there is none. */
-static size_t
-word_len(const char *text, const char *end)
-{
-    const char *at = text;
-
-    while (at < end) {
-        const char *next = at;
-
-        if (!is_word(utf8_next(&next, end)))
-            break;
-        at = next;
-    }
-    return (size_t)(at - text);
-}
-
-static size_t
-char_len(const char *text, const char *end)
-{
-    const char *next = text;
-
-    (void)utf8_next(&next, end);
-    return (size_t)(next - text);
-}
 
 static bool
 has_kept(const struct map *map, const struct buf *folded)
@@ -205,14 +163,13 @@ add_words(struct disguise *disguise, const char *text, size_t len, bool force, s
     const char *end = text + len;
 
     while (text < end) {
-        size_t n = word_len(text, end);
+        bool is_word;
+        size_t n = word_piece(text, end, &is_word);
 
-        if (n) {
+        if (is_word)
             add_word(disguise, text, n, force, out);
-        } else {
-            n = char_len(text, end);
+        else
             buf_add(out, text, n);
-        }
         text += n;
     }
 }
@@ -232,9 +189,9 @@ token_len(const char *text, const char *end)
 {
     const char *at = text;
 
-    while (at < end && (is_address_char(*at) ||
-                        (*at == '\'' && at > text && at + 1 < end &&
-                         is_word((unsigned char)at[-1]) && is_word((unsigned char)at[1]))))
+    while (at < end && (is_address_char(*at) || (*at == '\'' && at > text && at + 1 < end &&
+                                                 word_is_char((unsigned char)at[-1]) &&
+                                                 word_is_char((unsigned char)at[1]))))
         at++;
     return (size_t)(at - text);
 }
@@ -264,7 +221,7 @@ domain_len(const char *text, const char *end)
         const char *next = at;
         uint32_t c = utf8_next(&next, end);
 
-        if (!is_word(c) && c != '.' && c != '-')
+        if (!word_is_char(c) && c != '.' && c != '-')
             break;
         at = next;
     }
@@ -282,8 +239,8 @@ holds_part(const char *text, size_t len, const char *part, size_t part_len)
     while ((at = memmem(at, (size_t)(end - at), part, part_len))) {
         const char *behind = at + part_len;
 
-        if ((at == text || (at[-1] != '.' && !is_ascii_word((unsigned char)at[-1]))) &&
-            (behind == end || (*behind != '.' && !is_ascii_word((unsigned char)*behind))))
+        if ((at == text || (at[-1] != '.' && !word_is_ascii((unsigned char)at[-1]))) &&
+            (behind == end || (*behind != '.' && !word_is_ascii((unsigned char)*behind))))
             return true;
         at++;
     }
@@ -375,151 +332,17 @@ add_address(struct disguise *disguise, const char *text, size_t len, const char 
     add_words(disguise, domain + domain_size, (size_t)(end - domain) - domain_size, false, out);
 }
 
-/* ---- phone numbers ---- */
-
-static bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Reads a number and what stands behind it. */
-static int
-read_part(const char **at, const char *end, size_t *ret_len, char *ret_sign)
-{
-    const char *start = *at;
-    int number = 0;
-
-    while (*at < end && is_digit(**at) && *at - start < 5)
-        number = number * 10 + *(*at)++ - '0';
-    *ret_len = (size_t)(*at - start);
-    *ret_sign = *at < end ? *(*at)++ : '\0';
-    return number;
-}
-
-/* Bytes of 2026-01-31 or 31.1.2026 or 1/31/2026, whatever comes behind; 0: it is no date. */
-static size_t
-date_len(const char *text, size_t len)
-{
-    const char *end = text + len;
-    size_t total;
-    size_t lens[3];
-    char signs[3];
-    int parts[3];
-
-    for (int i = 0; i < 3; i++)
-        parts[i] = read_part(&text, end, &lens[i], &signs[i]);
-    if (signs[0] != signs[1] || !strchr("-./", signs[0]) || !signs[0])
-        return 0;
-    total = lens[0] + lens[1] + lens[2] + 2;
-    if (lens[0] == 4 && lens[1] == 2 && lens[2] == 2)
-        return parts[1] >= 1 && parts[1] <= 12 && parts[2] >= 1 && parts[2] <= 31 ? total : 0;
-    return lens[0] <= 2 && lens[1] <= 2 && lens[2] == 4 && parts[0] >= 1 && parts[1] >= 1 &&
-                   parts[0] <= 31 && parts[1] <= 31 && (parts[0] <= 12 || parts[1] <= 12)
-               ? total
-               : 0;
-}
-
-/* 1234567.89, but not 0151.1234567 */
-static bool
-is_decimal(const char *text, size_t len)
-{
-    size_t dots = 0;
-
-    if (len > 1 && *text == '0' && is_digit(text[1]))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (!is_digit(text[i]) && text[i] != '.')
-            return false;
-        dots += text[i] == '.';
-    }
-    return dots == 1;
-}
-
-/* Blanks, dashes and marks without a form, as they stand in numbers that were copied. */
-static bool
-is_wide_gap(uint32_t c)
-{
-    return c >= 0x80 &&
-           (utf8_is_space(c) || c == 0xad || (c >= 0x2000 && c <= 0x2015) ||
-            (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) || c == 0x2212);
-}
-
-/* A run of digits and what stands between those of phone numbers. */
-struct run {
-    size_t len, digits;
-    bool has_gap; /* it may be several numbers */
-};
-
-/* The run at TEXT; it ends with a digit. */
-static struct run
-read_run(const char *text, const char *end)
-{
-    struct run run = {0};
-    bool gap = false;
-
-    for (const char *at = text; at < end;) {
-        const char *next = at;
-        uint32_t c = utf8_next(&next, end);
-
-        if ((!is_wide_gap(c) && (c >= 0x80 || !strchr("0123456789 +-./()", (int)c))) ||
-            (c == ' ' && at > text && at[-1] == ' '))
-            break;
-        if (is_digit(*at)) {
-            run.len = (size_t)(next - text);
-            run.digits++;
-            run.has_gap |= gap;
-        } else {
-            gap |= c != '-' && c != '.' && at > text;
-        }
-        at = next;
-    }
-    return run;
-}
-
-/* Whether nothing that belongs to a number or name stands at AT. */
-static bool
-is_boundary(const char *at, const char *end)
-{
-    const char *next = at;
-
-    return at == end || !(is_word(utf8_next(&next, end)) || *at == '_' || *at == '@' ||
-                          (end - at >= 3 && !memcmp(at, "%40", 3)));
-}
-
-/* Whether a number may begin at TEXT, behind what stands before it. */
-static bool
-may_begin(const char *start, const char *text)
-{
-    const char *before = text - 1;
-
-    while (before > start && ((unsigned char)*before & 0xc0) == 0x80)
-        before--;
-    if (*before == '.') /* "Tel.0151", but not "1.0151" */
-        return before > start && !is_digit(before[-1]);
-    return is_boundary(before, text) && !strchr("-+", *before);
-}
+/* ---- texts ---- */
 
 /* Adds the run of digits that begins at TEXT, replaced if it looks like a phone number. Returns its
  * bytes, 0 when there is none. */
 static size_t
-add_run(struct disguise *disguise, const char *text, const char *end, struct buf *out)
+add_run(struct disguise *disguise, const char *start, const char *text, const char *end,
+        struct buf *out)
 {
-    struct run run;
-    size_t date;
+    struct phone_run run = phone_read(start, text, end);
 
-    if (!is_digit(*text) && *text != '+' && *text != '(')
-        return 0;
-    run = read_run(text, end);
-    if (!run.digits || !is_boundary(text + run.len, end))
-        return 0;
-    date = date_len(text, run.len);
-    if (date) {
-        buf_add(out, text, date);
-        return date;
-    }
-    if (run.digits >= DISGUISE_PHONE_MIN && (run.digits <= DISGUISE_PHONE_MAX || run.has_gap) &&
-        !is_decimal(text, run.len)) {
+    if (run.is_phone) {
         disguise->counts.phones++;
         add_words(disguise, text, run.len, false, out);
     } else {
@@ -527,8 +350,6 @@ add_run(struct disguise *disguise, const char *text, const char *end, struct buf
     }
     return run.len;
 }
-
-/* ---- texts ---- */
 
 /* Whether TEXT as a whole is one that rules hold. */
 static bool
@@ -545,14 +366,15 @@ is_kept_whole(struct disguise *disguise, const char *text, size_t len)
     return has_kept(&disguise->whole, &disguise->folded);
 }
 
-/* Adds what stands at TEXT, at least one character, and returns its bytes. *PLAIN_END: up to there
- * no address stands. */
+/* Adds what stands at TEXT, which is in the text from START to END, at least one character, and
+ * returns its bytes. *PLAIN_END: up to there no address stands. */
 static size_t
-add_piece(struct disguise *disguise, const char *text, const char *end, bool boundary, bool all,
+add_piece(struct disguise *disguise, const char *start, const char *text, const char *end, bool all,
           const char **plain_end, struct buf *out)
 {
     size_t token = text < *plain_end ? 0 : token_len(text, end), sign_len, n;
     const char *sign = token ? find_sign(text, token, &sign_len) : NULL;
+    bool is_word;
 
     if (sign) {
         add_address(disguise, text, token, sign, sign_len, out);
@@ -560,17 +382,14 @@ add_piece(struct disguise *disguise, const char *text, const char *end, bool bou
     }
     if (token)
         *plain_end = text + token;
-    n = boundary && !all ? add_run(disguise, text, end, out) : 0;
+    n = all ? 0 : add_run(disguise, start, text, end, out);
     if (n)
         return n;
-    n = word_len(text, end);
-    if (n && all) {
+    n = word_piece(text, end, &is_word);
+    if (is_word && all)
         add_word(disguise, text, n, false, out);
-        return n;
-    }
-    if (!n)
-        n = char_len(text, end);
-    buf_add(out, text, n);
+    else
+        buf_add(out, text, n);
     return n;
 }
 
@@ -579,16 +398,13 @@ static void
 add_text(struct disguise *disguise, const char *text, size_t len, bool all, struct buf *out)
 {
     const char *start = text, *end = text + len, *plain_end = text;
-    bool boundary = true;
 
     if (is_kept_whole(disguise, text, len)) {
         buf_add(out, text, len);
         return;
     }
-    while (text < end) {
-        text += add_piece(disguise, text, end, boundary, all, &plain_end, out);
-        boundary = may_begin(start, text);
-    }
+    while (text < end)
+        text += add_piece(disguise, start, text, end, all, &plain_end, out);
 }
 
 /* ---- fields ---- */
@@ -729,7 +545,7 @@ add_scalar(struct walk *walk, bool all)
     size_t len = range.end - range.at, digits = 0;
 
     walk->at = range.end;
-    if (all && (is_digit(*text) || *text == '-')) {
+    if (all && strchr("-0123456789", *text)) {
         while (digits < len && text[digits] != 'e' && text[digits] != 'E')
             digits++;
         add_words(walk->disguise, text, digits, false, walk->out);
@@ -891,11 +707,12 @@ disguise_keep(struct disguise *disguise, const char *text, size_t len)
     at = buf_text(&folded);
     end = at + folded.len;
     while (at < end) {
-        size_t n = word_len(at, end);
+        bool is_word;
+        size_t n = word_piece(at, end, &is_word);
 
-        if (n >= KEEP_WORD_MIN)
+        if (is_word && n >= KEEP_WORD_MIN)
             keep(disguise, &disguise->words, at, n);
-        at += n ? n : char_len(at, end);
+        at += n;
     }
     buf_fini(&folded);
 }

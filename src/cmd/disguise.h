@@ -17,11 +17,6 @@
 
 #include "base/buf.h"
 
-enum {
-    DISGUISE_PHONE_MIN = 7, /* digits */
-    DISGUISE_PHONE_MAX = 15 /* E.164 has no longer ones */
-};
-
 struct disguise;
 
 /* The members whose name says so are known; see disguise_known_field. */

@@ -33,9 +33,8 @@ mask_add_email(struct buf *buf, const char *email)
     add_masked(buf, email, strlen(email));
 }
 
-/* What may stand in an address, percent-encoded ones in URLs included. Broad on purpose. */
-static bool
-is_address_char(char c)
+bool
+mask_is_address_char(char c)
 {
     return (unsigned char)c > ' ' && !strchr("\"'<>()[]{},;:=&?/\\", c);
 }
@@ -48,7 +47,7 @@ mask_add_text(struct buf *buf, const char *text, size_t len)
     while (i < len) {
         size_t start = i;
 
-        while (i < len && is_address_char(text[i]))
+        while (i < len && mask_is_address_char(text[i]))
             i++;
         if (i == start) {
             buf_add_char(buf, text[i++]);
@@ -95,7 +94,7 @@ bool
 mask_finds_email(const char *text)
 {
     for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
-        if (at > text && is_address_char(at[-1]) && is_address_char(at[1]))
+        if (at > text && mask_is_address_char(at[-1]) && mask_is_address_char(at[1]))
             return true;
     }
     return false;

@@ -18,6 +18,9 @@ void mask_secret(struct buf *buf, const char *secret);
 /* Adds free text (a reply's excerpt, a library's message) with every address in it masked. */
 void mask_add_text(struct buf *buf, const char *text, size_t len);
 
+/* What may stand in an address, percent-encoded ones in URLs included. Broad on purpose. */
+bool mask_is_address_char(char c);
+
 /* Whether TEXT holds what looks like an address: for names that stand in logs and metrics as they
  * are, and so may hold none. */
 bool mask_finds_email(const char *text);

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "cmd/email.h"
 #include "cmd/json_text.h"
 #include "cmd/phone.h"
 #include "cmd/word.h"
@@ -176,60 +177,6 @@ add_words(struct disguise *disguise, const char *text, size_t len, bool force, s
 
 /* ---- addresses ---- */
 
-/* What may stand in an address; broad, as in base/mask. */
-static bool
-is_address_char(char c)
-{
-    return (unsigned char)c > ' ' && !strchr("\"'<>()[]{},;:=&?/\\", c);
-}
-
-/* Bytes of what could be an address or a part of one. */
-static size_t
-token_len(const char *text, const char *end)
-{
-    const char *at = text;
-
-    while (at < end && (is_address_char(*at) || (*at == '\'' && at > text && at + 1 < end &&
-                                                 word_is_char((unsigned char)at[-1]) &&
-                                                 word_is_char((unsigned char)at[1]))))
-        at++;
-    return (size_t)(at - text);
-}
-
-/* The last sign between the two parts of an address, as it stands or as URLs have it; NULL: none.
- */
-static const char *
-find_sign(const char *text, size_t len, size_t *ret_len)
-{
-    for (const char *at = text + len; at-- > text;) {
-        size_t left = (size_t)(text + len - at);
-
-        *ret_len = *at == '@' ? 1 : 3;
-        if (*at == '@' || (left >= 3 && !memcmp(at, "%40", 3)))
-            return at;
-    }
-    return NULL;
-}
-
-/* Bytes of the domain at TEXT. */
-static size_t
-domain_len(const char *text, const char *end)
-{
-    const char *at = text;
-
-    while (at < end) {
-        const char *next = at;
-        uint32_t c = utf8_next(&next, end);
-
-        if (!word_is_char(c) && c != '.' && c != '-')
-            break;
-        at = next;
-    }
-    while (at > text && (at[-1] == '.' || at[-1] == '-'))
-        at--;
-    return (size_t)(at - text);
-}
-
 /* Whether TEXT holds PART with no word going on at either end of it. */
 static bool
 holds_part(const char *text, size_t len, const char *part, size_t part_len)
@@ -303,33 +250,32 @@ add_domain(struct disguise *disguise, const char *domain, size_t len, struct buf
     return true;
 }
 
-/* TEXT is a token with the SIGN, of SIGN_LEN bytes, in it. */
+/* TEXT is a token with an address in it. */
 static void
-add_address(struct disguise *disguise, const char *text, size_t len, const char *sign,
-            size_t sign_len, struct buf *out)
+add_address(struct disguise *disguise, const char *text, struct email_token token, struct buf *out)
 {
-    const char *domain = sign + sign_len, *end = text + len;
-    size_t local_len = (size_t)(sign - text), domain_size = domain_len(domain, end);
-    size_t start = out->len, whole_len = (size_t)(domain + domain_size - text);
+    const char *sign = text + token.local_len, *domain = sign + token.sign_len;
+    const char *rest = domain + token.domain_len;
+    size_t start = out->len, whole_len = (size_t)(rest - text);
     struct buf folded;
     bool other;
 
-    if (local_len && domain_size)
+    if (token.local_len && token.domain_len)
         disguise->counts.emails++;
-    add_words(disguise, text, local_len, false, out);
-    buf_add(out, sign, sign_len);
-    other = domain_size && add_domain(disguise, domain, domain_size, out);
+    add_words(disguise, text, token.local_len, false, out);
+    buf_add(out, sign, token.sign_len);
+    other = token.domain_len && add_domain(disguise, domain, token.domain_len, out);
     if (!other && out->len - start == whole_len && !memcmp(out->data + start, text, whole_len)) {
         buf_init(&folded, TEXT_MAX);
         utf8_add_lower(&folded, text, whole_len);
         if (!names_address(disguise, buf_text(&folded), folded.len)) {
             buf_truncate(out, start);
-            add_words(disguise, text, local_len, true, out);
-            buf_add(out, sign, sign_len + domain_size);
+            add_words(disguise, text, token.local_len, true, out);
+            buf_add(out, sign, token.sign_len + token.domain_len);
         }
         buf_fini(&folded);
     }
-    add_words(disguise, domain + domain_size, (size_t)(end - domain) - domain_size, false, out);
+    add_words(disguise, rest, token.len - whole_len, false, out);
 }
 
 /* ---- texts ---- */
@@ -372,16 +318,18 @@ static size_t
 add_piece(struct disguise *disguise, const char *start, const char *text, const char *end, bool all,
           const char **plain_end, struct buf *out)
 {
-    size_t token = text < *plain_end ? 0 : token_len(text, end), sign_len, n;
-    const char *sign = token ? find_sign(text, token, &sign_len) : NULL;
+    struct email_token token;
     bool is_word;
+    size_t n;
 
-    if (sign) {
-        add_address(disguise, text, token, sign, sign_len, out);
-        return token;
+    if (text >= *plain_end) {
+        token = email_read(text, end);
+        if (token.sign_len) {
+            add_address(disguise, text, token, out);
+            return token.len;
+        }
+        *plain_end = text + token.len;
     }
-    if (token)
-        *plain_end = text + token;
     n = all ? 0 : add_run(disguise, start, text, end, out);
     if (n)
         return n;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "cmd/email.h"
 #include "cmd/word.h"
 
 static bool
@@ -112,8 +113,8 @@ is_boundary(const char *at, const char *end)
 {
     const char *next = at;
 
-    return at == end || !(word_is_char(utf8_next(&next, end)) || *at == '_' || *at == '@' ||
-                          (end - at >= 3 && !memcmp(at, "%40", 3)));
+    return at == end ||
+           !(word_is_char(utf8_next(&next, end)) || *at == '_' || email_sign_len(at, end));
 }
 
 /* Whether a number may begin at TEXT, behind what stands before it. */

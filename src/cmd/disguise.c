@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "cmd/disguise_kept.h"
 #include "cmd/email.h"
 #include "cmd/json_text.h"
 #include "cmd/phone.h"
@@ -16,11 +17,10 @@
 
 enum {
     TEXT_MAX = 256 * 1024 * 1024,
-    ATTEMPTS = 16,   /* to find a word that is another */
-    DOMAIN_LEN = 7,  /* letters before .example */
-    INSIDE_MAX = 4,  /* levels of JSON in a string of JSON */
-    FIELD_TEXT = 64, /* a longer name is cut where it is listed */
-    KEEP_WORD_MIN = 2
+    ATTEMPTS = 16,  /* to find a word that is another */
+    DOMAIN_LEN = 7, /* letters before .example */
+    INSIDE_MAX = 4, /* levels of JSON in a string of JSON */
+    FIELD_TEXT = 64 /* a longer name is cut where it is listed */
 };
 
 /* In the form in which names are compared. */
@@ -35,12 +35,6 @@ static const char *const known_fields[] = {
     "addressline2", "address2",      "ip",           "ipaddress",    "remoteaddress",
 };
 
-/* A text that rules hold, folded, as a whole or a word of it. */
-struct kept {
-    struct map_node node;
-    struct kept *next; /* of the whole ones */
-};
-
 struct field {
     struct map_node node; /* by its name in the form in which it is compared */
     bool replace;
@@ -51,21 +45,23 @@ struct field {
 
 struct disguise {
     uint64_t key[2];
-    struct map whole, words; /* struct kept */
+    struct disguise_kept kept;
     struct map fields;
-    struct kept *wholes;
     struct field *first, **last;
     struct arena arena;
-    struct buf folded, word; /* to work with */
+    struct buf folded, word, tried; /* to work with */
     struct disguise_counts counts;
 };
 
 /* ---- words ---- */
 
-static bool
-has_kept(const struct map *map, const struct buf *folded)
+/* TEXT folded, until the next one is. */
+static const struct buf *
+fold(struct disguise *disguise, const char *text, size_t len)
 {
-    return map_find(map, buf_text(folded), folded->len) != NULL;
+    buf_reset(&disguise->folded);
+    utf8_add_lower(&disguise->folded, text, len);
+    return &disguise->folded;
 }
 
 /* The letters of Latin-1 with their small and large forms 0x20 apart. */
@@ -110,9 +106,8 @@ series(const struct disguise *disguise, const struct buf *folded, uint64_t attem
 
 /* Into disguise->word. */
 static void
-try_word(struct disguise *disguise, const char *word, size_t len, uint64_t attempt)
+try_word(struct disguise *disguise, const char *word, size_t len, struct rng rng)
 {
-    struct rng rng = series(disguise, &disguise->folded, attempt);
     const char *at = word, *end = word + len;
 
     buf_reset(&disguise->word);
@@ -124,35 +119,35 @@ try_word(struct disguise *disguise, const char *word, size_t len, uint64_t attem
     }
 }
 
-/* Whether what was tried is the same as before, or a text that rules mean something by. */
+/* Whether what was tried for the FOLDED word is the same, or a text that rules mean something by.
+ */
 static bool
-is_spoilt(struct disguise *disguise)
+is_spoilt(struct disguise *disguise, const struct buf *folded)
 {
-    struct buf folded;
-    bool spoilt;
+    struct buf *tried = &disguise->tried;
+    const char *text;
 
-    buf_init(&folded, TEXT_MAX);
-    utf8_add_lower(&folded, buf_text(&disguise->word), disguise->word.len);
-    spoilt = (folded.len == disguise->folded.len &&
-              !memcmp(buf_text(&folded), buf_text(&disguise->folded), folded.len)) ||
-             has_kept(&disguise->words, &folded) || has_kept(&disguise->whole, &folded);
-    buf_fini(&folded);
-    return spoilt;
+    buf_reset(tried);
+    utf8_add_lower(tried, buf_text(&disguise->word), disguise->word.len);
+    text = buf_text(tried);
+    return (tried->len == folded->len && !memcmp(text, buf_text(folded), folded->len)) ||
+           disguise_kept_has_word(&disguise->kept, text, tried->len) ||
+           disguise_kept_has(&disguise->kept, text, tried->len);
 }
 
 /* FORCE: also a word that rules hold. */
 static void
 add_word(struct disguise *disguise, const char *word, size_t len, bool force, struct buf *out)
 {
-    buf_reset(&disguise->folded);
-    utf8_add_lower(&disguise->folded, word, len);
-    if (!force && has_kept(&disguise->words, &disguise->folded)) {
+    const struct buf *folded = fold(disguise, word, len);
+
+    if (!force && disguise_kept_has_word(&disguise->kept, buf_text(folded), folded->len)) {
         buf_add(out, word, len);
         return;
     }
     for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
-        try_word(disguise, word, len, attempt);
-        if (!is_spoilt(disguise))
+        try_word(disguise, word, len, series(disguise, folded, attempt));
+        if (!is_spoilt(disguise, folded))
             break;
     }
     buf_add(out, buf_text(&disguise->word), disguise->word.len);
@@ -177,69 +172,14 @@ add_words(struct disguise *disguise, const char *text, size_t len, bool force, s
 
 /* ---- addresses ---- */
 
-/* Whether TEXT holds PART with no word going on at either end of it. */
-static bool
-holds_part(const char *text, size_t len, const char *part, size_t part_len)
-{
-    const char *at = text, *end = text + len;
-
-    while ((at = memmem(at, (size_t)(end - at), part, part_len))) {
-        const char *behind = at + part_len;
-
-        if ((at == text || (at[-1] != '.' && !word_is_ascii((unsigned char)at[-1]))) &&
-            (behind == end || (*behind != '.' && !word_is_ascii((unsigned char)*behind))))
-            return true;
-        at++;
-    }
-    return false;
-}
-
-static bool
-ends_with(const struct buf *text, const char *end, size_t len)
-{
-    return text->len >= len && !memcmp(buf_text(text) + text->len - len, end, len) &&
-           (text->len == len || buf_text(text)[text->len - len - 1] == '.' || *end == '.');
-}
-
-/* Whether rules name the domain, or one that it belongs to: '@corp.example', '.corp.example'. */
-static bool
-names_domain(const struct disguise *disguise, const struct buf *domain)
-{
-    if (!memchr(buf_text(domain), '.', domain->len))
-        return false;
-    for (const struct kept *kept = disguise->wholes; kept; kept = kept->next) {
-        const char *text = kept->node.key, *sign = memrchr(text, '@', kept->node.key_len);
-        const char *tail = sign ? sign + 1 : text;
-        size_t tail_len = (size_t)(text + kept->node.key_len - tail);
-
-        if (holds_part(text, kept->node.key_len, buf_text(domain), domain->len) ||
-            (tail_len > 1 && memchr(tail + 1, '.', tail_len - 1) &&
-             ends_with(domain, tail, tail_len)))
-            return true;
-    }
-    return false;
-}
-
-static bool
-names_address(const struct disguise *disguise, const char *text, size_t len)
-{
-    for (const struct kept *kept = disguise->wholes; kept; kept = kept->next) {
-        if (holds_part(kept->node.key, kept->node.key_len, text, len))
-            return true;
-    }
-    return false;
-}
-
 /* Returns whether it became another one. */
 static bool
 add_domain(struct disguise *disguise, const char *domain, size_t len, struct buf *out)
 {
-    struct buf *folded = &disguise->folded;
+    const struct buf *folded = fold(disguise, domain, len);
     struct rng rng;
 
-    buf_reset(folded);
-    utf8_add_lower(folded, domain, len);
-    if (names_domain(disguise, folded)) {
+    if (disguise_kept_has_domain(&disguise->kept, buf_text(folded), folded->len)) {
         buf_add(out, domain, len);
         return false;
     }
@@ -257,7 +197,7 @@ add_address(struct disguise *disguise, const char *text, struct email_token toke
     const char *sign = text + token.local_len, *domain = sign + token.sign_len;
     const char *rest = domain + token.domain_len;
     size_t start = out->len, whole_len = (size_t)(rest - text);
-    struct buf folded;
+    const struct buf *folded;
     bool other;
 
     if (token.local_len && token.domain_len)
@@ -266,14 +206,12 @@ add_address(struct disguise *disguise, const char *text, struct email_token toke
     buf_add(out, sign, token.sign_len);
     other = token.domain_len && add_domain(disguise, domain, token.domain_len, out);
     if (!other && out->len - start == whole_len && !memcmp(out->data + start, text, whole_len)) {
-        buf_init(&folded, TEXT_MAX);
-        utf8_add_lower(&folded, text, whole_len);
-        if (!names_address(disguise, buf_text(&folded), folded.len)) {
+        folded = fold(disguise, text, whole_len);
+        if (!disguise_kept_has_address(&disguise->kept, buf_text(folded), folded->len)) {
             buf_truncate(out, start);
             add_words(disguise, text, token.local_len, true, out);
             buf_add(out, sign, token.sign_len + token.domain_len);
         }
-        buf_fini(&folded);
     }
     add_words(disguise, rest, token.len - whole_len, false, out);
 }
@@ -301,15 +239,16 @@ add_run(struct disguise *disguise, const char *start, const char *text, const ch
 static bool
 is_kept_whole(struct disguise *disguise, const char *text, size_t len)
 {
+    const struct buf *folded;
+
     while (len && (*text == ' ' || *text == '\t')) {
         text++;
         len--;
     }
     while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
         len--;
-    buf_reset(&disguise->folded);
-    utf8_add_lower(&disguise->folded, text, len);
-    return has_kept(&disguise->whole, &disguise->folded);
+    folded = fold(disguise, text, len);
+    return disguise_kept_has(&disguise->kept, buf_text(folded), folded->len);
 }
 
 /* Adds what stands at TEXT, which is in the text from START to END, at least one character, and
@@ -599,12 +538,12 @@ disguise_new(const void *key, size_t len)
 
     disguise->key[0] = map_hash(key, len, 0);
     disguise->key[1] = map_hash(key, len, 1);
-    map_init(&disguise->whole, disguise->key[0]);
-    map_init(&disguise->words, disguise->key[0]);
+    disguise_kept_init(&disguise->kept, disguise->key[0]);
     map_init(&disguise->fields, disguise->key[0]);
     arena_init(&disguise->arena, 4096);
     buf_init(&disguise->folded, TEXT_MAX);
     buf_init(&disguise->word, TEXT_MAX);
+    buf_init(&disguise->tried, TEXT_MAX);
     disguise->last = &disguise->first;
     for (size_t i = 0; i < ARRAY_LEN(known_fields); i++)
         set_field(disguise, known_fields[i], true);
@@ -618,51 +557,21 @@ disguise_free(struct disguise *disguise)
         return;
     for (struct field *field = disguise->first; field; field = field->next)
         xfree(field->written);
-    map_fini(&disguise->whole);
-    map_fini(&disguise->words);
+    disguise_kept_fini(&disguise->kept);
     map_fini(&disguise->fields);
     arena_fini(&disguise->arena);
     buf_fini(&disguise->folded);
     buf_fini(&disguise->word);
+    buf_fini(&disguise->tried);
     xfree(disguise);
-}
-
-static void
-keep(struct disguise *disguise, struct map *map, const char *text, size_t len)
-{
-    struct kept *kept;
-
-    if (!len || map_find(map, text, len))
-        return;
-    kept = arena_alloc(&disguise->arena, sizeof(*kept));
-    *kept = (struct kept){0};
-    map_add(map, &kept->node, arena_text(&disguise->arena, text, len), len);
-    if (map == &disguise->whole) {
-        kept->next = disguise->wholes;
-        disguise->wholes = kept;
-    }
 }
 
 void
 disguise_keep(struct disguise *disguise, const char *text, size_t len)
 {
-    struct buf folded;
-    const char *at, *end;
+    const struct buf *folded = fold(disguise, text, len);
 
-    buf_init(&folded, TEXT_MAX);
-    utf8_add_lower(&folded, text, len);
-    keep(disguise, &disguise->whole, buf_text(&folded), folded.len);
-    at = buf_text(&folded);
-    end = at + folded.len;
-    while (at < end) {
-        bool is_word;
-        size_t n = word_piece(at, end, &is_word);
-
-        if (is_word && n >= KEEP_WORD_MIN)
-            keep(disguise, &disguise->words, at, n);
-        at += n;
-    }
-    buf_fini(&folded);
+    disguise_kept_add(&disguise->kept, buf_text(folded), folded->len);
 }
 
 void

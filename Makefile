@@ -99,7 +99,8 @@ $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store $(BUILD)/unit/test_fold: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_redrive_index: $(BUILD)/src/cmd/redrive_index.o
 $(BUILD)/unit/test_json_text: $(BUILD)/src/cmd/json_text.o
-$(BUILD)/unit/test_disguise: $(addprefix $(BUILD)/src/cmd/,disguise.o disguise_kept.o email.o json_text.o phone.o word.o)
+$(BUILD)/unit/test_disguise: $(filter $(BUILD)/src/cmd/disguise%,$(call folder,cmd)) \
+                             $(addprefix $(BUILD)/src/cmd/,email.o json_text.o phone.o word.o)
 $(BUILD)/unit/test_email: $(addprefix $(BUILD)/src/cmd/,email.o word.o)
 $(BUILD)/unit/test_phone: $(addprefix $(BUILD)/src/cmd/,email.o phone.o word.o)
 $(BUILD)/unit/test_diff_tally: $(addprefix $(BUILD)/src/cmd/,call_text.o diff_pair.o diff_tally.o test_diff.o)

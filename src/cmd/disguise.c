@@ -3,11 +3,11 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/map.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "cmd/disguise_fields.h"
 #include "cmd/disguise_kept.h"
 #include "cmd/email.h"
 #include "cmd/json_text.h"
@@ -19,36 +19,13 @@ enum {
     TEXT_MAX = 256 * 1024 * 1024,
     ATTEMPTS = 16,  /* to find a word that is another */
     DOMAIN_LEN = 7, /* letters before .example */
-    INSIDE_MAX = 4, /* levels of JSON in a string of JSON */
-    FIELD_TEXT = 64 /* a longer name is cut where it is listed */
-};
-
-/* In the form in which names are compared. */
-static const char *const known_fields[] = {
-    "name",         "firstname",     "lastname",     "middlename",   "surname",
-    "givenname",    "familyname",    "forename",     "fullname",     "displayname",
-    "nickname",     "maidenname",    "username",     "customername", "contactname",
-    "email",        "mail",          "emailaddress", "phone",        "phonenumber",
-    "mobile",       "mobilenumber",  "cell",         "cellphone",    "mobilephone",
-    "telephone",    "tel",           "fax",          "msisdn",       "whatsapp",
-    "address",      "streetaddress", "street",       "addressline1", "address1",
-    "addressline2", "address2",      "ip",           "ipaddress",    "remoteaddress",
-};
-
-struct field {
-    struct map_node node; /* by its name in the form in which it is compared */
-    bool replace;
-    size_t count;
-    char *written; /* as it was last written */
-    struct field *next;
+    INSIDE_MAX = 4  /* levels of JSON in a string of JSON */
 };
 
 struct disguise {
     uint64_t key[2];
     struct disguise_kept kept;
-    struct map fields;
-    struct field *first, **last;
-    struct arena arena;
+    struct disguise_fields fields;
     struct buf folded, word, tried; /* to work with */
     struct disguise_counts counts;
 };
@@ -294,68 +271,6 @@ add_text(struct disguise *disguise, const char *text, size_t len, bool all, stru
         text += add_piece(disguise, start, text, end, all, &plain_end, out);
 }
 
-/* ---- fields ---- */
-
-static void
-add_field_name(struct buf *buf, const char *name)
-{
-    const char *end = name + strlen(name);
-
-    while (name < end) {
-        uint32_t c = utf8_next(&name, end);
-
-        if (c >= 0x80 || !strchr("_- ", (int)c))
-            utf8_add(buf, utf8_lower(c));
-    }
-}
-
-static struct field *
-find_field(struct disguise *disguise, const char *name)
-{
-    struct map_node *node;
-
-    buf_reset(&disguise->folded);
-    add_field_name(&disguise->folded, name);
-    node = map_find(&disguise->fields, buf_text(&disguise->folded), disguise->folded.len);
-    return node ? CONTAINER_OF(node, struct field, node) : NULL;
-}
-
-static void
-set_field(struct disguise *disguise, const char *name, bool replace)
-{
-    struct field *field = find_field(disguise, name);
-
-    if (!field) {
-        field = arena_alloc(&disguise->arena, sizeof(*field));
-        *field = (struct field){0};
-        map_add(&disguise->fields, &field->node,
-                arena_text(&disguise->arena, buf_text(&disguise->folded), disguise->folded.len),
-                disguise->folded.len);
-        *disguise->last = field;
-        disguise->last = &field->next;
-    }
-    field->replace = replace;
-}
-
-/* Whether all that stands in a member called NAME is to be replaced; NULL is none. */
-static struct field *
-field_to_replace(struct disguise *disguise, const char *name)
-{
-    struct field *field = name ? find_field(disguise, name) : NULL;
-
-    return field && field->replace ? field : NULL;
-}
-
-static void
-count_field(struct field *field, const char *name)
-{
-    field->count++;
-    if (field->written && !strcmp(field->written, name))
-        return;
-    xfree(field->written);
-    field->written = xstrdup(name);
-}
-
 /* ---- JSON ---- */
 
 struct walk {
@@ -459,7 +374,7 @@ add_member(struct walk *walk, bool all)
 {
     json_t *json = take_string(walk);
     const char *name = json_string_value(json);
-    struct field *field = field_to_replace(walk->disguise, name);
+    struct disguise_field *field = disguise_fields_find(&walk->disguise->fields, name);
     struct buf replaced;
 
     buf_init(&replaced, TEXT_MAX);
@@ -469,7 +384,7 @@ add_member(struct walk *walk, bool all)
     (void)peek(walk);
     buf_add_char(walk->out, walk->text[walk->at++]); /* the colon */
     if (field && peek(walk) != 'n')
-        count_field(field, name);
+        disguise_fields_count(field, name);
     json_decref(json);
     add_value(walk, all || field);
 }
@@ -513,10 +428,10 @@ void
 disguise_text(struct disguise *disguise, const char *field_name, const char *text, size_t len,
               struct buf *out)
 {
-    struct field *field = field_to_replace(disguise, field_name);
+    struct disguise_field *field = disguise_fields_find(&disguise->fields, field_name);
 
     if (field)
-        count_field(field, field_name);
+        disguise_fields_count(field, field_name);
     if (!add_inner(disguise, text, len, 1, field != NULL, out))
         add_text(disguise, text, len, field != NULL, out);
 }
@@ -539,14 +454,10 @@ disguise_new(const void *key, size_t len)
     disguise->key[0] = map_hash(key, len, 0);
     disguise->key[1] = map_hash(key, len, 1);
     disguise_kept_init(&disguise->kept, disguise->key[0]);
-    map_init(&disguise->fields, disguise->key[0]);
-    arena_init(&disguise->arena, 4096);
+    disguise_fields_init(&disguise->fields, disguise->key[0]);
     buf_init(&disguise->folded, TEXT_MAX);
     buf_init(&disguise->word, TEXT_MAX);
     buf_init(&disguise->tried, TEXT_MAX);
-    disguise->last = &disguise->first;
-    for (size_t i = 0; i < ARRAY_LEN(known_fields); i++)
-        set_field(disguise, known_fields[i], true);
     return disguise;
 }
 
@@ -555,11 +466,8 @@ disguise_free(struct disguise *disguise)
 {
     if (!disguise)
         return;
-    for (struct field *field = disguise->first; field; field = field->next)
-        xfree(field->written);
     disguise_kept_fini(&disguise->kept);
-    map_fini(&disguise->fields);
-    arena_fini(&disguise->arena);
+    disguise_fields_fini(&disguise->fields);
     buf_fini(&disguise->folded);
     buf_fini(&disguise->word);
     buf_fini(&disguise->tried);
@@ -577,19 +485,13 @@ disguise_keep(struct disguise *disguise, const char *text, size_t len)
 void
 disguise_replace_field(struct disguise *disguise, const char *name)
 {
-    set_field(disguise, name, true);
+    disguise_fields_set(&disguise->fields, name, true);
 }
 
 void
 disguise_leave_field(struct disguise *disguise, const char *name)
 {
-    set_field(disguise, name, false);
-}
-
-const char *
-disguise_known_field(size_t i)
-{
-    return i < ARRAY_LEN(known_fields) ? known_fields[i] : NULL;
+    disguise_fields_set(&disguise->fields, name, false);
 }
 
 struct disguise_counts
@@ -601,11 +503,5 @@ disguise_counts(const struct disguise *disguise)
 void
 disguise_add_fields(const struct disguise *disguise, struct buf *out)
 {
-    size_t start = out->len;
-
-    for (const struct field *field = disguise->first; field; field = field->next) {
-        if (field->count)
-            buf_printf(out, "%s%.*s (%zu)", out->len > start ? ", " : "", FIELD_TEXT,
-                       field->written, field->count);
-    }
+    disguise_fields_add_met(&disguise->fields, out);
 }

@@ -19,7 +19,7 @@
 
 struct disguise;
 
-/* The members whose name says so are known; see disguise_known_field. */
+/* The members whose name says so are known; see disguise_fields_known. */
 struct disguise *disguise_new(const void *key, size_t len) MUSTCHECK;
 void disguise_free(struct disguise *disguise); /* NULL is accepted */
 
@@ -31,10 +31,6 @@ void disguise_keep(struct disguise *disguise, const char *text, size_t len);
  * Case, "_", "-" and blanks in a name do not count: first_name is firstName. */
 void disguise_replace_field(struct disguise *disguise, const char *name);
 void disguise_leave_field(struct disguise *disguise, const char *name);
-
-/* The I-th of the names that are known from the beginning, in the form in which they are compared;
- * NULL behind the last. */
-const char *disguise_known_field(size_t i);
 
 /* Adds TEXT, which is UTF-8, replaced; an object or array of JSON as disguise_json does it. FIELD:
  * the name it stands under, or NULL. */

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "cmd/disguise.h"
+#include "cmd/disguise_fields.h"
 #include "rules/decode.h"
 #include "unit.h"
 
@@ -490,8 +491,8 @@ the_fields_are_those_of_the_reference(void **state)
         inside |= !strcmp(line, "<!-- capture fields -->");
     }
     fclose(in);
-    for (size_t i = 0; disguise_known_field(i); i++)
-        buf_printf(&list, "%s`%s`", i ? ", " : "", disguise_known_field(i));
+    for (size_t i = 0; disguise_fields_known(i); i++)
+        buf_printf(&list, "%s`%s`", i ? ", " : "", disguise_fields_known(i));
     assert_string_equal(buf_text(&text), buf_text(&list));
     buf_fini(&text);
     buf_fini(&list);

@@ -8,12 +8,18 @@
 #include "base/utf8.h"
 #include "cmd/word.h"
 
+/* All beyond ASCII counts: rather a sign too many than a name cut in two. */
+static bool
+is_letter(char c)
+{
+    return (unsigned char)c >= 0x80 || word_is_ascii((unsigned char)c);
+}
+
 /* O'Brien: a quotation mark that is none. */
 static bool
 is_apostrophe(const char *text, const char *at, const char *end)
 {
-    return *at == '\'' && at > text && at + 1 < end && word_is_char((unsigned char)at[-1]) &&
-           word_is_char((unsigned char)at[1]);
+    return *at == '\'' && at > text && at + 1 < end && is_letter(at[-1]) && is_letter(at[1]);
 }
 
 /* Bytes of what could be an address or a part of one. */

@@ -90,6 +90,8 @@ an_apostrophe_stands_between_letters_only(void **state)
 {
     static const struct reading readings[] = {
         {"o'brien@corp.example", {20, 7, 1, 12}},
+        {"andr\303\251'o@corp.example", {21, 8, 1, 12}},
+        {"o'\327\220@corp.example", {17, 4, 1, 12}},
         {"ada' or", {.len = 3}},
         {"ada.'b@c", {.len = 4}},
         {"ada@corp.example'", {16, 3, 1, 12}},

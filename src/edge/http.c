@@ -1,22 +1,19 @@
 #include "edge/http.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/xalloc.h"
 #include "edge/http_log.h"
+#include "edge/http_state.h"
 
 enum {
-    EVENTS_MAX = 256,            /* sockets served in one step */
     BODY_MAX = 64 * 1024 * 1024, /* as wire.c has it */
     KEEP_MAX = 16 * 1024         /* buffers of a handle at rest hold no more than this */
 };
@@ -38,120 +35,6 @@ struct request {
     enum reply_failure failure; /* of an ended one */
     char detail[CURL_ERROR_SIZE];
 };
-
-struct http_account {
-    struct http *http;
-    CURL *model;  /* never used itself: handles are copies of it */
-    char *origin; /* the base URL without its path */
-    size_t origin_len;
-    CURLU *url;   /* it again, taken apart; NULL when proxied */
-    bool proxied; /* the environment names a proxy, which may be meant for it */
-    struct curl_slist *headers;
-    struct list idle;
-    long max_in_flight;
-    size_t in_flight;
-    char *name, *secret; /* for the log */
-    struct log_kinds said;
-    bool freed; /* by its owner: goes with the last request */
-};
-
-/* What epoll watches of a descriptor, indexed by it. */
-struct watch {
-    uint32_t events;
-    bool wanted; /* by curl, just now */
-    bool kept;   /* a connection: close_socket hears of its end */
-};
-
-struct http {
-    struct http_ops ops;
-    void *arg;
-    CURLM *multi;
-    int epoll_fd;
-    struct watch *watches;
-    size_t watch_count;
-    struct list active;
-    struct list ended; /* by us: to be reported in the next step */
-    size_t in_flight;
-    long max_connections; /* the sum over the accounts */
-    size_t accounts;
-    int64_t due_ms;
-    int64_t now_ms; /* of the last step */
-};
-
-/* Sockets. These callbacks are called by curl and must not call curl_multi_*. */
-
-static struct watch *
-watch_of(struct http *http, int fd)
-{
-    size_t count = http->watch_count ? http->watch_count : 64;
-
-    assert(fd >= 0);
-    if ((size_t)fd < http->watch_count)
-        return &http->watches[fd];
-    while (count <= (size_t)fd)
-        count *= 2;
-    http->watches = xrealloc(http->watches, count, sizeof(*http->watches));
-    memset(http->watches + http->watch_count, 0,
-           (count - http->watch_count) * sizeof(*http->watches));
-    http->watch_count = count;
-    return &http->watches[fd];
-}
-
-static void
-set_watch(struct http *http, int fd, uint32_t events)
-{
-    struct watch *watch = watch_of(http, fd);
-    struct epoll_event event = {.events = events, .data.fd = fd};
-    int op = !watch->events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
-    int rc;
-
-    if (watch->events == events)
-        return;
-    rc = epoll_ctl(http->epoll_fd, op, fd, &event);
-    assert(!rc || op == EPOLL_CTL_DEL);
-    watch->events = events;
-}
-
-/* curl wants to hear of a socket, or no more. A connection stays watched between its requests,
- * which saves two system calls for each of them. */
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-    struct http *http = arg;
-    struct watch *watch = watch_of(http, fd);
-    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-
-    (void)easy;
-    (void)socket_arg;
-    watch->wanted = what != CURL_POLL_REMOVE;
-    if (watch->wanted)
-        set_watch(http, fd, events);
-    else if (!watch->kept || watch->events != EPOLLIN)
-        set_watch(http, fd, 0);
-    return 0;
-}
-
-static curl_socket_t
-open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct http *http = arg;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-
-    (void)purpose;
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    *watch_of(http, fd) = (struct watch){.kept = true};
-    return fd;
-}
-
-static int
-close_socket(void *arg, curl_socket_t fd)
-{
-    struct http *http = arg;
-
-    *watch_of(http, fd) = (struct watch){0}; /* epoll forgets what is closed */
-    return close(fd);
-}
 
 static size_t
 on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -205,15 +88,13 @@ http_open(const struct http_ops *ops, void *arg, struct err *err)
     http->due_ms = CLOCK_NEVER;
     list_init(&http->active);
     list_init(&http->ended);
+    http->epoll_fd = -1;
     http->multi = curl_multi_init();
-    http->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!http->multi || http->epoll_fd < 0) {
+    if (!http->multi || http_sockets_init(http) < 0) {
         err_set(err, "HTTP cannot be set up: %s", strerror(errno));
         http_close(http);
         return NULL;
     }
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     return http;
 }
 
@@ -272,9 +153,7 @@ http_close(struct http *http)
     end_all(&http->ended);
     assert(!http->accounts);
     curl_multi_cleanup(http->multi);
-    if (http->epoll_fd >= 0)
-        close(http->epoll_fd);
-    xfree(http->watches);
+    http_sockets_fini(http);
     xfree(http);
     curl_global_cleanup();
 }
@@ -392,10 +271,7 @@ http_account_new(struct http *http, const struct account *account, struct err *e
     rc |= set_way(self, account->base_url);
     rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
-    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+    rc |= http_sockets_watch(http, easy);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGDATA, self);
     if (http->ops.may_send) {
@@ -749,48 +625,26 @@ http_deadline(const struct http *http)
     return http->due_ms;
 }
 
-static void
-serve(struct http *http, const struct epoll_event *event)
-{
-    int fd = event->data.fd;
-    int ready = 0, running;
-
-    /* A connection at rest was closed: curl finds it out when it wants to use it. */
-    if (!watch_of(http, fd)->wanted) {
-        set_watch(http, fd, 0);
-        return;
-    }
-    if (event->events & EPOLLIN)
-        ready |= CURL_CSELECT_IN;
-    if (event->events & EPOLLOUT)
-        ready |= CURL_CSELECT_OUT;
-    if (event->events & (EPOLLERR | EPOLLHUP))
-        ready |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(http->multi, fd, ready, &running);
-}
-
 bool
 http_step(struct http *http, int64_t now)
 {
-    struct epoll_event events[EVENTS_MAX];
     long wait_ms = -1;
-    int count, running;
+    bool more;
+    int running;
 
     http->now_ms = now;
     /* http->due_ms is asked from curl after each step. Its timer callback would only tell of
      * changes, so a timer that fired a moment too early for curl would be lost. */
     if (http->due_ms <= now)
         curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    count = epoll_wait(http->epoll_fd, events, EVENTS_MAX, 0);
-    for (int i = 0; i < count; i++)
-        serve(http, &events[i]);
+    more = http_sockets_step(http);
     report_ended(http);
     report_finished(http);
     curl_multi_timeout(http->multi, &wait_ms);
     http->due_ms = wait_ms < 0 ? CLOCK_NEVER : now + wait_ms;
     if (!list_is_empty(&http->ended))
         http->due_ms = now;
-    return count == EVENTS_MAX || http->due_ms <= now;
+    return more || http->due_ms <= now;
 }
 
 const char *

@@ -2,8 +2,8 @@
  * HTTP requests by libcurl's multi interface, all sockets behind one epoll descriptor. Owns the
  * connections, which are kept and used again, and a copy of whatever a request needs until it is
  * done. It knows nothing of contacts and rules, decides nothing about a reply, tries nothing again
- * but for one case (below), and never blocks, sleeps or reads a clock. The only file that includes
- * curl beside http_get.c.
+ * but for one case (below), and never blocks, sleeps or reads a clock. Only its own files and
+ * http_get.c know of curl.
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the
  * gate's). HTTP/2 where the server offers it by ALPN, else HTTP/1.1. Redirects are never followed.

@@ -1,6 +1,7 @@
 /*
- * The state behind edge/http, shared by its files only: http.c (set-up, the loop's side),
- * http_socket.c (what epoll watches). All of it belongs to the loop's thread.
+ * The state behind edge/http, shared by its files only: http.c (set-up, requests, the loop's side),
+ * http_account.c (what an account's requests share), http_socket.c (what epoll watches). All of it
+ * belongs to the loop's thread.
  */
 #ifndef EDGE_HTTP_STATE_H
 #define EDGE_HTTP_STATE_H
@@ -49,6 +50,15 @@ struct http {
     int64_t due_ms;
     int64_t now_ms; /* of the last step */
 };
+
+/* http_account.c. A request of ACCOUNT begins, and is over: the last one takes an account along
+ * that its owner has freed. */
+void http_account_hold(struct http_account *account);
+void http_account_drop(struct http_account *account);
+
+/* http.c. What EASY does for requests, and the end of an account's idle ones. */
+CURLcode http_requests_set(struct http *http, CURL *easy);
+void http_requests_free(struct list *idle);
 
 /* http_socket.c. To be told of the sockets that the multi handle wants to hear of. -1: errno says
  * why not. */

@@ -1,7 +1,7 @@
 /*
- * The state behind edge/http, shared by its files only: http.c (set-up, requests, the loop's side),
- * http_account.c (what an account's requests share), http_socket.c (what epoll watches). All of it
- * belongs to the loop's thread.
+ * The state behind edge/http, shared by its files only: http.c (set-up, the loop's side),
+ * http_account.c (what an account's requests share), http_request.c (the life of a request),
+ * http_socket.c (what epoll watches). All of it belongs to the loop's thread.
  */
 #ifndef EDGE_HTTP_STATE_H
 #define EDGE_HTTP_STATE_H
@@ -56,9 +56,15 @@ struct http {
 void http_account_hold(struct http_account *account);
 void http_account_drop(struct http_account *account);
 
-/* http.c. What EASY does for requests, and the end of an account's idle ones. */
+/* http_request.c. What EASY does for each request. */
 CURLcode http_requests_set(struct http *http, CURL *easy);
+
+/* Reports those that are over. */
+void http_requests_step(struct http *http);
+
+/* Frees the idle ones of an account; ends those of http without a word. */
 void http_requests_free(struct list *idle);
+void http_requests_end(struct list *requests);
 
 /* http_socket.c. To be told of the sockets that the multi handle wants to hear of. -1: errno says
  * why not. */

@@ -384,6 +384,21 @@ request(struct fixture *f, const char *path)
     assert_int_equal(http_in_flight(f->http), 0);
 }
 
+/* A request for PATH of another server: an account of URL takes the place of the fixture's. */
+static void
+request_at(struct fixture *f, char *url, const char *path)
+{
+    struct account account = account_of(url);
+    struct wire_request wire;
+
+    use_account(f, &account);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/%s", url, path);
+    http_start(f->account, &wire, f);
+    wire_request_fini(&wire);
+    run_until_done(f, f->done + 1);
+}
+
 /* The tests. */
 
 static void
@@ -604,18 +619,11 @@ a_closed_port_is_a_failure_to_connect(void **state)
     socklen_t len = sizeof(address);
     int bound = socket(AF_INET, SOCK_STREAM, 0); /* bound, but nobody listens */
     char url[80];
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     assert_int_equal(bind(bound, (struct sockaddr *)&address, len), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&address, &len), 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    wire_request_fini(&wire);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     expect_failure(f, REPLY_CONNECT);
     close(bound);
 }
@@ -625,15 +633,8 @@ a_name_that_does_not_resolve_is_a_failure_of_dns(void **state)
 {
     struct fixture *f = *state;
     char url[] = "http://no..such.invalid"; /* refused before any server is asked */
-    struct account account = account_of(url);
-    struct wire_request wire;
 
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    wire_request_fini(&wire);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     expect_failure(f, REPLY_DNS);
 }
 
@@ -642,17 +643,10 @@ a_server_without_tls_is_a_failure_of_tls(void **state)
 {
     struct fixture *f = *state;
     char url[80];
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     snprintf(url, sizeof(url), "https%s", base_url + 4);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/echo", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "echo");
     expect_failure(f, REPLY_TLS);
-    wire_request_fini(&wire);
 }
 
 static void
@@ -660,19 +654,12 @@ a_proxy_that_wants_a_password_is_a_407(void **state)
 {
     struct fixture *f = *state;
     char url[] = "https://api.example.com";
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     setenv("https_proxy", base_url, 1);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     unsetenv("https_proxy");
     assert_int_equal(f->reply.failure, REPLY_OK);
     assert_int_equal(f->reply.status, 407);
-    wire_request_fini(&wire);
 }
 
 static void
@@ -680,20 +667,13 @@ a_proxy_of_http_is_given_the_whole_url(void **state)
 {
     struct fixture *f = *state;
     char url[] = "http://api.example.com/under";
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     setenv("http_proxy", base_url, 1);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/echo?team_id=4", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "echo?team_id=4");
     unsetenv("http_proxy");
     assert_int_equal(f->reply.status, 200);
     assert_ptr_equal(
         strstr(f->body, "POST http://api.example.com/under/echo?team_id=4 HTTP/1.1\r\n"), f->body);
-    wire_request_fini(&wire);
 }
 
 static void

@@ -152,7 +152,7 @@ http_account_new(struct http *http, const struct account *account, struct err *e
     rc |= http_sockets_watch(http, easy);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text);
     rc |= curl_easy_setopt(easy, CURLOPT_DEBUGDATA, self);
-    rc |= http_requests_set(http, easy);
+    rc |= http_requests_set(easy);
     if (rc) {
         err_set(err, "account \"%s\": libcurl refuses its settings", account->name);
         http_account_free(self);

@@ -26,6 +26,7 @@ struct request {
     bool verbose;                   /* curl was told to say what it does */
     struct buf reply;               /* what came back */
     bool reply_cut, repeated;
+    unsigned sends;             /* goes that were let through; more than one are curl's doing */
     enum reply_failure failure; /* of an ended one */
     char detail[CURL_ERROR_SIZE];
 };
@@ -47,21 +48,22 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
 static int
 on_sending(void *arg, char *ip, char *own_ip, int port, int own_port)
 {
-    const struct http *http = arg;
+    struct request *request = arg;
+    const struct http *http = request->account->http;
 
     (void)ip, (void)own_ip, (void)port, (void)own_port;
-    return http->ops.may_send(http->arg) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+    if (http->ops.may_send && !http->ops.may_send(http->arg, request->token, request->sends > 0))
+        return CURL_PREREQFUNC_ABORT;
+    request->sends++;
+    return CURL_PREREQFUNC_OK;
 }
 
 CURLcode
-http_requests_set(struct http *http, CURL *easy)
+http_requests_set(CURL *easy)
 {
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 
-    if (!http->ops.may_send)
-        return rc;
-    rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_sending);
-    return rc | curl_easy_setopt(easy, CURLOPT_PREREQDATA, http);
+    return rc | curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_sending);
 }
 
 static void
@@ -87,6 +89,7 @@ new_request(struct http_account *account)
     buf_init(&request->reply, REPLY_BODY_MAX);
     curl_easy_setopt(request->easy, CURLOPT_PRIVATE, request);
     curl_easy_setopt(request->easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(request->easy, CURLOPT_PREREQDATA, request);
     curl_easy_setopt(request->easy, CURLOPT_ERRORBUFFER, request->detail);
     return request;
 }
@@ -187,6 +190,7 @@ http_start(struct http_account *account, const struct wire_request *wire, void *
     http_account_hold(account);
     request->token = token;
     request->reply_cut = request->repeated = false;
+    request->sends = 0;
     request->detail[0] = '\0';
     set_trace(request, &wire->trace);
     set_verbose(request);
@@ -272,6 +276,7 @@ report(struct http *http, struct request *request, struct reply *reply)
 
     curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T, &elapsed_us);
     reply->elapsed_ms = (long)(elapsed_us / 1000);
+    reply->sends = request->sends;
     if (reply->failure == REPLY_OK) {
         reply->body = buf_text(&request->reply);
         reply->body_len = request->reply.len;
@@ -287,13 +292,14 @@ report(struct http *http, struct request *request, struct reply *reply)
     rest_request(request);
 }
 
-/* A connection that was kept went away before the request was sent: as good as never tried. */
+/* A connection that was kept went away before the request was sent: as good as never tried. Where
+ * curl has repeated it, it was, and the same code says that curl has had enough. */
 static bool
 may_repeat(const struct request *request, CURLcode code)
 {
     long connects = 1;
 
-    if (code != CURLE_SEND_ERROR || request->repeated)
+    if (code != CURLE_SEND_ERROR || request->repeated || request->sends > 1)
         return false;
     curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connects);
     return connects == 0;
@@ -324,6 +330,7 @@ finish(struct http *http, struct request *request, CURLcode code)
     list_remove(&request->node);
     if (may_repeat(request, code)) {
         request->repeated = true;
+        request->sends = 0;
         add_to_multi(http, request);
         return;
     }
@@ -334,6 +341,11 @@ finish(struct http *http, struct request *request, CURLcode code)
             status = proxy_status;
         }
         reply.detail = detail_of(request, code);
+        if (code == CURLE_ABORTED_BY_CALLBACK && request->sends) {
+            reply.failure = REPLY_RESET;
+            reply.detail =
+                "its connection ended without an answer, and it may not go out again yet";
+        }
     } else {
         curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     }

@@ -57,7 +57,7 @@ void http_account_hold(struct http_account *account);
 void http_account_drop(struct http_account *account);
 
 /* http_request.c. What EASY does for each request. */
-CURLcode http_requests_set(struct http *http, CURL *easy);
+CURLcode http_requests_set(CURL *easy);
 
 /* Reports those that are over. */
 void http_requests_step(struct http *http);

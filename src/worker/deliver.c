@@ -405,10 +405,11 @@ flight_done(void *arg, void *token, const struct reply *reply)
 /* Between its start and this a request may have waited for a connection, or the process stood
  * still. */
 static bool
-may_send(void *arg)
+may_send(void *arg, void *token, bool again)
 {
     const struct worker *worker = arg;
 
+    (void)token, (void)again;
     return !core_is_doubted(worker->core) && !worker_is_gap(worker, clock_now_ms() - worker->now);
 }
 

@@ -82,7 +82,8 @@ $(BUILD)/%.html.o: $(BUILD)/%.html.c VERSION
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What a unit test needs beside the pure folders and the configuration.
-$(BUILD)/unit/test_http: $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
+HTTP     := $(filter-out %/http_get.o,$(filter $(BUILD)/src/edge/http%,$(call folder,edge)))
+$(BUILD)/unit/test_http: $(HTTP)
 $(BUILD)/unit/test_http: LIBS += libcurl
 KAFKA    := $(addprefix $(BUILD)/unit/,test_kafka test_kafka_group test_kafka_leave test_kafka_commit)
 $(KAFKA): $(filter $(BUILD)/src/edge/kafka%,$(call folder,edge)) $(BUILD)/tests/unit/kafka_unit.o
@@ -126,7 +127,7 @@ $(BUILD)/fuzz/words: $(BUILD)/tests/fuzz/words.o $(PURE) $(call folder,config)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libconfig libpcre2-8) -lm
 
-$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(addprefix $(BUILD)/src/edge/,http.o http_log.o)
+$(BUILD)/bench/http_ceiling: $(BUILD)/tests/bench/http_ceiling.o $(PURE) $(HTTP)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(call pkglibs,jansson libpcre2-8 libcurl) -lm
 

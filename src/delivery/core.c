@@ -155,6 +155,17 @@ core_next(struct core *core, int64_t now)
     return NULL;
 }
 
+bool
+core_may_send(struct core *core, const struct core_job *job, bool again, int64_t now)
+{
+    struct gate *gate = &core_account_of(core, job->call->account)->gate;
+
+    assert(job->state == JOB_IN_FLIGHT);
+    if (core->doubted)
+        return false;
+    return again ? gate_start_again(gate, job->probe, now) : gate_may_send(gate, now);
+}
+
 /* ---- time ---- */
 
 void

@@ -143,10 +143,15 @@ void core_map_again(struct core *core, bool (*wants)(void *arg, const struct cor
 /* Calls. The next one whose turn has come, now in flight, or NULL. */
 struct core_job *core_next(struct core *core, int64_t now);
 
+/* Whether JOB, which is in flight, may go out now: asked when its connection is there, which can be
+ * long after core_next. AGAIN: it has gone out before, and the library would repeat it at once;
+ * then that has to pass the gate anew, and is counted against the rate. */
+bool core_may_send(struct core *core, const struct core_job *job, bool again, int64_t now);
+
 /* What is to be sent for it: its call, or what that and calls behind it were folded to, or first an
  * identify that creates its contact. */
 const struct call *core_job_call(const struct core_job *job);
-unsigned core_job_attempts(const struct core_job *job); /* those that ended, 0 on the first try */
+unsigned core_job_attempts(const struct core_job *job); /* that ended, 0 on the first try */
 void *core_job_user(const struct core_job *job);        /* of its part; NULL when that is gone */
 int64_t core_job_offset(const struct core_job *job);
 size_t core_job_folded(const struct core_job *job); /* how many other calls go along with it */
@@ -167,6 +172,7 @@ struct settlement {
     int64_t not_before_ms; /* Retry-After, absolute; 0: none */
     const char *reason;    /* for people, masked; copied where it is kept */
     bool aborted;          /* broken off by us: no failure of the account */
+    unsigned sends;        /* how often it went out, see reply.h */
 };
 
 /*      id, name, what core_settle did with the call */

@@ -260,10 +260,12 @@ core_settle(struct core *core, struct core_job *job, const struct settlement *se
     tell_gate(core, job, settlement, verdict, now);
     if (!job->event)
         return settle_forgotten(core, job, verdict, now);
-    if (settlement->aborted)
+    if (settlement->aborted) {
+        job->tries += settlement->sends; /* it may have been carried out nevertheless */
         return settle_aborted(core, job, now);
+    }
     job->attempts++;
-    job->tries++;
+    job->tries += settlement->sends > 1 ? settlement->sends : 1;
     if (verdict != VERDICT_DONE)
         note_failure(job, settlement);
     switch (verdict) {

@@ -53,7 +53,7 @@ struct core_job {
     size_t index; /* within its event */
 
     unsigned attempts;            /* failed ones, but for those under a hold */
-    unsigned tries;               /* all that ended */
+    unsigned tries;               /* all that ended, and repeats by the library */
     int64_t started_ms, first_ms; /* of the last and the first try; first_ms 0: none yet */
     int64_t held_ms;              /* the gate's, at the first try */
     uint64_t successes;           /* the gate's, at the first try or the last failure */

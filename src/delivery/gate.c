@@ -81,11 +81,17 @@ gate_reason(const struct gate *gate, int64_t now)
     return now < gate->not_before_ms ? GATE_THROTTLED : GATE_OPEN;
 }
 
+bool
+gate_may_send(const struct gate *gate, int64_t now)
+{
+    return !gate->limits.hold && now >= gate->not_before_ms;
+}
+
 /* Whether time and rate allow a call. */
 static bool
 has_token(struct gate *gate, int64_t now)
 {
-    if (gate->limits.hold || now < gate->not_before_ms)
+    if (!gate_may_send(gate, now))
         return false;
     if (gate->limits.rate <= 0)
         return true;
@@ -133,6 +139,16 @@ gate_start(struct gate *gate, bool retrying, bool probe)
         gate->probe_out = true;
     if (gate->limits.rate > 0)
         gate->tokens -= 1;
+}
+
+bool
+gate_start_again(struct gate *gate, bool probe, int64_t now)
+{
+    if ((gate->hold != GATE_OPEN && !probe) || !has_token(gate, now))
+        return false;
+    if (gate->limits.rate > 0)
+        gate->tokens -= 1;
+    return true;
 }
 
 static void

@@ -82,6 +82,15 @@ bool gate_wants_probe(struct gate *gate, int64_t now);
 void gate_probe_soon(struct gate *gate, int64_t now);
 
 void gate_start(struct gate *gate, bool retrying, bool probe);
+
+/* Whether a call that was started and has not gone out yet still may: Retry-After and the
+ * operator's hold may have come meanwhile. */
+bool gate_may_send(const struct gate *gate, int64_t now);
+
+/* Whether a call in flight may go out once more without having ended, PROBE as it was started;
+ * then that is counted against the rate. */
+bool gate_start_again(struct gate *gate, bool probe, int64_t now);
+
 void gate_done(struct gate *gate, const struct gate_reply *reply, struct rng *rng, int64_t now);
 
 /* When a call may start that may not now for want of time alone; CLOCK_NEVER when no time helps. */

@@ -2,8 +2,8 @@
  * HTTP requests by libcurl's multi interface, all sockets behind one epoll descriptor. Owns the
  * connections, which are kept and used again, and a copy of whatever a request needs until it is
  * done. It knows nothing of contacts and rules, decides nothing about a reply, tries nothing again
- * but for one case (below), and never blocks, sleeps or reads a clock. The only file that includes
- * curl beside http_get.c.
+ * but for one case (below), and never blocks, sleeps or reads a clock. Only its own files and
+ * http_get.c know of curl.
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the
  * gate's). HTTP/2 where the server offers it by ALPN, else HTTP/1.1. Redirects are never followed.
@@ -11,11 +11,14 @@
  * account is made. At log level debug requests that start then have curl say what it does
  * (http_log.h); else that costs a comparison.
  *
- * One repeat happens here, at once and unseen: when a kept connection turns out to be closed or
- * going away. For HTTP/1.1 curl does this itself, and takes any end of a kept connection without a
- * byte of an answer for that, so a server that has read the request and closes gets it once more;
- * nothing turns that off. After an HTTP/2 GOAWAY it answers CURLE_SEND_ERROR, and the request,
- * which was not sent, is started once more.
+ * Repeats happen here, at once, when a kept connection turns out to be closed or going away:
+ *
+ * - curl does it itself, up to five times, and takes any end of a kept connection without a byte of
+ *   an answer for that, so a server that has read the request and closes gets it once more. Nothing
+ *   turns that off; but the owner is asked each time (may_send), and told how often the request
+ *   went out (reply.sends).
+ * - After an HTTP/2 GOAWAY it answers CURLE_SEND_ERROR, and the request, which was not sent, is
+ *   started once more.
  *
  * The process ignores SIGPIPE.
  */
@@ -41,10 +44,12 @@ struct http_ops {
      * may call http_start, http_abort and http_account_*, but not http_step or http_close. */
     void (*done)(void *arg, void *token, const struct reply *reply);
 
-    /* Asked right before the first byte of a request is sent, which can be long after http_start:
-     * a connection had to be made, or the process stood still. False: it is not sent, and reported
-     * as REPLY_ABORTED. Must not call anything of this header. NULL: everything may be sent. */
-    bool (*may_send)(void *arg);
+    /* Asked right before the first byte of TOKEN's request is sent, which can be long after
+     * http_start: a connection had to be made, or the process stood still. AGAIN: it went out
+     * before, and its connection ended without a byte of an answer. False: it is not sent, and
+     * reported as REPLY_ABORTED; AGAIN as REPLY_RESET, since it may have been carried out. Must not
+     * call anything of this header. NULL: everything may be sent. */
+    bool (*may_send)(void *arg, void *token, bool again);
 };
 
 struct http *http_open(const struct http_ops *ops, void *arg, struct err *err) MUSTCHECK;

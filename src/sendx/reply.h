@@ -32,6 +32,7 @@ struct reply {
     const char
         *detail; /* the library's words for a failure; may hold addresses, mask it; or NULL */
     long elapsed_ms;
+    unsigned sends; /* how often it went out, repeats by the library counted; 0: not at all */
 };
 
 const char *reply_failure_name(enum reply_failure failure); /* "dns", "connect", … */

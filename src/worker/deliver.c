@@ -261,7 +261,8 @@ struct call_line {
 };
 
 static void
-note_call(const struct worker *worker, const struct core_job *job, struct call_line *line)
+note_call(const struct worker *worker, const struct core_job *job, unsigned sends,
+          struct call_line *line)
 {
     const struct call *call = core_job_call(job);
     const struct event *record = core_job_record(job);
@@ -270,7 +271,7 @@ note_call(const struct worker *worker, const struct core_job *job, struct call_l
     snprintf(line->rule, sizeof(line->rule), "%s", call->rule);
     snprintf(line->contact, sizeof(line->contact), "%s", call_email(call));
     line->account = worker->config->accounts[call->account].name;
-    line->tries = core_job_attempts(job) + 1;
+    line->tries = core_job_attempts(job) + (sends > 1 ? sends : 1);
     line->offset = record ? record->offset : -1;
     line->partition = record ? record->partition : 0;
     snprintf(line->topic, sizeof(line->topic), "%s", record ? record->topic : "");
@@ -375,6 +376,7 @@ flight_done(void *arg, void *token, const struct reply *reply)
                                     .status = reply->status,
                                     .congestion = is_congestion(reply),
                                     .aborted = reply->failure == REPLY_ABORTED,
+                                    .sends = reply->sends,
                                     .not_before_ms = wait_ms ? later_ms(wait_ms) : 0};
     struct call_line line;
     struct buf reason;
@@ -382,13 +384,14 @@ flight_done(void *arg, void *token, const struct reply *reply)
 
     buf_init(&reason, REASON_MAX);
     if (settlement.verdict != VERDICT_DONE || log_level() <= LOG_DEBUG)
-        note_call(worker, flight->job, &line);
+        note_call(worker, flight->job, reply->sends, &line);
     if (settlement.verdict != VERDICT_DONE)
         verdict_describe(reply, flight->config->accounts[flight->account].api_key, &reason);
     settlement.reason = buf_text(&reason);
     if (reply->failure != REPLY_ABORTED)
         seeing_call(worker, flight->job, settlement.verdict, reply->elapsed_ms);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
+    worker->counts.repeats += reply->sends > 1 ? reply->sends - 1 : 0;
     worker->counts.verdicts[settlement.verdict]++;
     worker->counts.settled[settled]++;
     if (settlement.verdict == VERDICT_DONE && log_level() <= LOG_DEBUG)
@@ -403,13 +406,15 @@ flight_done(void *arg, void *token, const struct reply *reply)
 }
 
 /* Between its start and this a request may have waited for a connection, or the process stood
- * still. */
+ * still; or libcurl would send it once more. */
 static bool
-may_send(void *arg)
+may_send(void *arg, void *token, bool again)
 {
     const struct worker *worker = arg;
+    const struct flight *flight = token;
 
-    return !core_is_doubted(worker->core) && !worker_is_gap(worker, clock_now_ms() - worker->now);
+    return !worker_is_gap(worker, clock_now_ms() - worker->now) &&
+           core_may_send(worker->core, flight->job, again, worker->now);
 }
 
 const struct http_ops worker_http_ops = {.done = flight_done, .may_send = may_send};

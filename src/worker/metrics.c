@@ -80,6 +80,9 @@ add_calls(const struct worker *worker, struct buf *text)
     for (int i = 0; i < SETTLED_COUNT; i++)
         add_labelled(text, "calls_settled_total", "result", settled[i],
                      (double)worker->counts.settled[i]);
+    add_one(text, "calls_repeated_total", "counter",
+            "Requests sent once more at once, their connection having ended without an answer.",
+            (double)worker->counts.repeats);
     add_one(text, "calls_folded_total", "counter", "Calls delivered along with another's request.",
             (double)gauges.folded);
     add_one(text, "calls_in_flight", "gauge", "Requests on the wire.", (double)gauges.in_flight);

@@ -33,6 +33,7 @@ struct worker_counts {
     uint64_t mapped[MAP_OUTCOME_COUNT];
     uint64_t too_old; /* rules that did not match for max_age */
     uint64_t verdicts[VERDICT_COUNT], settled[SETTLED_COUNT];
+    uint64_t repeats; /* of requests, by libcurl */
     uint64_t letters_stored, letters_failed;
     uint64_t redriven;     /* events that came back */
     uint64_t redrive_gone; /* calls of them that the rules do not make any more */

@@ -58,6 +58,10 @@ class Relay:
     def cut(self):
         """As if the host had gone: new connections are refused, those that are open end. listen() brings it back."""
         self.close()
+        self.drop()
+
+    def drop(self):
+        """Ends the connections that are open."""
         for client in list(self.open):
             try:
                 client.shutdown(socket.SHUT_RDWR)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import wait_until
+from relay import Relay
 from worker import ANY_PORT
 
 # What was sent before the reply had been read may still come in behind it.
@@ -52,6 +53,32 @@ def test_a_storm_is_waited_out(scene, status, header, seconds, storms):
     scene.check_delivered(expected)
     scene.sandbox.check_no_overlap()
     scene.check_no_dead_letters()
+
+
+def test_what_libcurl_would_send_again_at_once_waits_as_well(scene):
+    """It does so when a connection that it had kept ends without an answer."""
+    scene.create_topics(events=1)
+    records, expected = scene.one_call_history(events=3, contacts=2, partitions=1)
+    relay = Relay(scene.sandbox.address)
+    worker = scene.start_worker(base_url=scene.sandbox.base_url(address=relay.address), admin=ANY_PORT)
+    scene.produce(records[:1])
+    scene.wait_until_finished(worker)
+    hang = scene.sandbox.fault(action="hang", email="user0@example.com", count=1)
+    scene.produce(records[2:])
+    wait_until("a request without an answer", lambda: worker.check_running() or scene.sandbox.fault_hits(hang))
+    assert relay.connections == 1, "it is no kept one"
+    scene.sandbox.fault(status=429, retry_after="3", count=1)
+    scene.produce(records[1:2])
+    wait_until("the worker to be throttled", lambda: worker.check_running() or "throttled" in worker.admin.held())
+    relay.drop()
+    scene.wait_until_finished(worker)
+    worker.stop()
+    requests = scene.sandbox.requests()
+    asked = next(request for request in requests if request["status"] == 429)
+    later = [request for request in requests if request["seq"] > asked["seq"]]
+    assert len(later) == 2 and all(request["started_ms"] >= asked["started_ms"] + 3000 for request in later), requests
+    assert len(worker.lines("call.retry", **{"class": "transient"})) == 1
+    scene.check_delivered(expected)
 
 
 class SkewedServer(http.server.ThreadingHTTPServer):

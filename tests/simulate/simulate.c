@@ -808,6 +808,26 @@ count_ending(void *arg, const struct call *call, const struct event *record)
     (*(int *)arg)++;
 }
 
+/* A request that waited for its connection is about to go out, or one that has is about to once
+ * more. */
+static void
+go_out_late(const struct sim_worker *worker)
+{
+    struct sim_flight *flight = &sim.flights[pick(sim.flight_count)];
+    bool again = chance(50);
+    int64_t not_before_ms;
+
+    if (flight->worker != (int)(worker - sim.workers) ||
+        !core_may_send(flight->core, flight->job, again, sim.now))
+        return;
+    flight->settlement.sends += again;
+    not_before_ms = worker->not_before_ms[call_of(&flight->ids[0])->contact % ACCOUNTS];
+    if (sim.now < not_before_ms)
+        VIOLATION("a call goes out %" PRId64 " ms before Retry-After", not_before_ms - sim.now);
+    if (worker->is_unsure)
+        VIOLATION("a call goes out after a gap before a commit was answered");
+}
+
 static bool
 worker_send(struct sim_worker *worker)
 {
@@ -834,6 +854,8 @@ worker_send(struct sim_worker *worker)
         sim.flight_count++;
         sent = true;
     }
+    if (sim.flight_count && chance(20))
+        go_out_late(worker);
     return sent;
 }
 

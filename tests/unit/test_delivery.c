@@ -1010,6 +1010,25 @@ tries_are_counted_also_under_a_hold(void **state)
     settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
 }
 
+/* The library repeats a request, or we break it off: it went out. */
+static void
+what_went_out_is_counted_among_the_tries(void **state)
+{
+    struct fixture *fixture = *state;
+    struct settlement lost = {.verdict = VERDICT_TRANSIENT, .sends = 2};
+    struct settlement aborted = {.verdict = VERDICT_TRANSIENT, .aborted = true, .sends = 1};
+    struct settlement failed = {.verdict = VERDICT_TRANSIENT};
+    struct core_job *job;
+
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    settle_with(fixture, await_next(fixture), lost, SETTLED_WAITING);
+    settle_with(fixture, await_next(fixture), aborted, SETTLED_WAITING);
+    settle_with(fixture, await_next(fixture), failed, SETTLED_WAITING);
+    job = await_next(fixture);
+    assert_int_equal(core_job_attempts(job), 4);
+    settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
+}
+
 /* ---- Retry-After ---- */
 
 static void
@@ -1041,6 +1060,36 @@ no_call_of_the_account_starts_before_retry_after(void **state)
     pass(fixture, 1);
     expect_next(fixture, 0, "a@example.com");
     expect_next(fixture, 1, "b@example.com");
+}
+
+/* It was started, and waited for a connection. */
+static void
+what_has_not_gone_out_yet_is_kept_back_by_retry_after(void **state)
+{
+    struct fixture *fixture = *state;
+    struct settlement kept_back = {.verdict = VERDICT_TRANSIENT, .aborted = true};
+    struct core_job *first, *second, *other;
+
+    set_account(fixture, 1, 10);
+    open_event(fixture, fixture->part, "a@example.com", NULL);
+    open_event(fixture, fixture->part, "b@example.com", NULL);
+    open_of_account(fixture, 1, "a@example.com");
+    first = expect_next(fixture, 0, "a@example.com");
+    other = expect_next(fixture, 2, "a@example.com");
+    second = expect_next(fixture, 1, "b@example.com");
+    assert_true(core_may_send(fixture->core, first, false, fixture->now));
+    settle_throttled(fixture, second, 99000);
+    assert_false(core_may_send(fixture->core, first, false, fixture->now));
+    assert_false(core_may_send(fixture->core, first, true, fixture->now));
+    assert_true(core_may_send(fixture->core, other, false, fixture->now));
+    settle_with(fixture, first, kept_back, SETTLED_WAITING);
+    pass(fixture, 98999 - fixture->now);
+    expect_nothing(fixture);
+    pass(fixture, 1);
+    expect_next(fixture, 1, "b@example.com"); /* what failed goes first */
+    first = expect_next(fixture, 0, "a@example.com");
+    assert_int_equal(core_job_attempts(first), 0); /* it never went out */
+    assert_true(core_may_send(fixture->core, first, false, fixture->now));
 }
 
 static void
@@ -1259,7 +1308,9 @@ main(void)
         WITH_CORE(a_probe_whose_event_was_given_back_makes_room_for_the_next),
         WITH_CORE(a_call_that_was_a_probe_once_is_none_for_ever),
         WITH_CORE(tries_are_counted_also_under_a_hold),
+        WITH_CORE(what_went_out_is_counted_among_the_tries),
         WITH_CORE(no_call_of_the_account_starts_before_retry_after),
+        WITH_CORE(what_has_not_gone_out_yet_is_kept_back_by_retry_after),
         WITH_CORE(an_earlier_retry_after_does_not_undercut_a_later_one),
         WITH_CORE(a_forgotten_calls_retry_after_counts_as_well),
         WITH_CORE(an_unknown_contact_is_created_and_then_the_track_goes),

@@ -553,6 +553,51 @@ what_we_broke_off_says_nothing_of_the_api(void **state)
 }
 
 static void
+what_was_started_is_kept_back_by_what_comes_before_it_goes_out(void **state)
+{
+    struct gate gate = gate_of(100, 0);
+    struct gate_limits held = gate.limits;
+
+    (void)state;
+    gate_start(&gate, false, false);
+    gate_start(&gate, false, false);
+    assert_true(gate_may_send(&gate, 0));
+    call_throttled(&gate, SECOND, 0);
+    assert_false(gate_may_send(&gate, SECOND - 1));
+    assert_true(gate_may_send(&gate, SECOND));
+    held.hold = true;
+    gate_set_limits(&gate, &held, SECOND);
+    assert_false(gate_may_send(&gate, SECOND));
+}
+
+static void
+what_goes_out_once_more_is_counted_against_the_rate(void **state)
+{
+    struct gate gate = gate_of(100, 1);
+    int64_t now = SECOND;
+
+    (void)state;
+    assert_true(gate_admits(&gate, false, now));
+    gate_start(&gate, false, false);
+    assert_false(gate_start_again(&gate, false, now));
+    now += SECOND;
+    assert_true(gate_start_again(&gate, false, now));
+    assert_false(gate_admits(&gate, false, now));
+    assert_int_equal(gate.in_flight, 1);
+}
+
+static void
+under_a_hold_only_the_probe_goes_out_once_more(void **state)
+{
+    struct gate gate = held_gate(1);
+
+    (void)state;
+    gate_start(&gate, false, true);
+    assert_true(gate_start_again(&gate, true, HOUR));
+    assert_false(gate_start_again(&gate, false, HOUR));
+}
+
+static void
 a_probe_that_succeeds_opens_by_a_ramp(void **state)
 {
     struct gate gate = gate_of(100, 0);
@@ -1037,6 +1082,20 @@ random_start(struct rng *rng, struct gate *gate, struct model *model)
     }
 }
 
+/* One of those in flight goes out, or once more. */
+static void
+random_send(struct rng *rng, struct gate *gate, struct model *model)
+{
+    bool probe = model->calls[rng_below(rng, (uint64_t)model->count)].probe;
+    bool again = model_may_start(model) && (probe || model->hold == GATE_OPEN);
+
+    assert_int_equal(gate_may_send(gate, model->now),
+                     !model->limits.hold && model->now >= model->not_before_ms);
+    assert_int_equal(gate_start_again(gate, probe, model->now), again);
+    if (again && model->limits.rate > 0)
+        model->milli_tokens -= 1000;
+}
+
 /* Rates that are eighths of a call a millisecond, which doubles hold exactly. */
 static void
 random_limits(struct rng *rng, struct gate *gate, struct model *model)
@@ -1111,6 +1170,8 @@ a_gate_agrees_with_a_naive_model(void **state)
                 random_limits(&rng, &gate, &model);
             if (rng_below(&rng, 3))
                 random_start(&rng, &gate, &model);
+            if (model.count && !rng_below(&rng, 10))
+                random_send(&rng, &gate, &model);
             if (model.count && rng_below(&rng, 2))
                 random_done(&rng, &gate, &model, badness);
             if (!rng_below(&rng, 3))
@@ -1181,6 +1242,9 @@ main(void)
         cmocka_unit_test(what_is_refused_for_good_is_no_sign_of_an_outage),
         cmocka_unit_test(probes_go_out_one_at_a_time_with_back_off),
         cmocka_unit_test(what_we_broke_off_says_nothing_of_the_api),
+        cmocka_unit_test(what_was_started_is_kept_back_by_what_comes_before_it_goes_out),
+        cmocka_unit_test(what_goes_out_once_more_is_counted_against_the_rate),
+        cmocka_unit_test(under_a_hold_only_the_probe_goes_out_once_more),
         cmocka_unit_test(a_probe_that_succeeds_opens_by_a_ramp),
         cmocka_unit_test(an_answer_that_refuses_the_probe_alone_opens_too),
         cmocka_unit_test(the_reason_of_a_hold_follows_the_last_probe),

@@ -17,10 +17,11 @@
 
 /* The server. */
 
-enum { PEERS_MAX = 128, REQUEST_MAX = 4 * 1024 * 1024 };
+enum { PEERS_MAX = 128, REQUEST_MAX = 4 * 1024 * 1024, CROWD = 8 };
 
 struct peer {
     int fd;
+    bool waits; /* to be one of a crowd */
     struct buf request;
 };
 
@@ -69,6 +70,22 @@ answer_large(struct peer *peer)
     xfree(body);
 }
 
+/* Answers once so many wait for it: each on a connection of its own. */
+static void
+gather(struct server *server, struct peer *peer)
+{
+    int crowd = 0;
+
+    peer->waits = true;
+    for (int i = 0; i < server->count; i++)
+        crowd += server->peers[i].waits;
+    for (int i = 0; i < server->count && crowd == CROWD; i++) {
+        if (server->peers[i].waits)
+            answer(&server->peers[i], "200 OK", "", "{}", 2);
+        server->peers[i].waits = false;
+    }
+}
+
 /* Returns whether the connection is kept. */
 static bool
 handle(struct server *server, struct peer *peer)
@@ -95,6 +112,8 @@ handle(struct server *server, struct peer *peer)
     } else if (!strcmp(path, "silent")) {
         server->silent++;
         return false;
+    } else if (!strcmp(path, "crowd")) {
+        gather(server, peer);
     } else if (!strcmp(path, "large")) {
         answer_large(peer);
     } else if (!strcmp(path, "throttle")) {
@@ -172,6 +191,7 @@ accept_peer(struct server *server, int listener)
     struct peer *peer = &server->peers[server->count];
 
     peer->fd = accept(listener, NULL, NULL);
+    peer->waits = false;
     buf_init(&peer->request, REQUEST_MAX);
     server->count++;
     server->accepted++;
@@ -246,8 +266,9 @@ struct fixture {
     size_t more;
     const char *path;
     const void *abort;
-    bool fenced; /* nothing may be sent */
-    size_t asked;
+    bool fenced;  /* nothing may be sent */
+    size_t fence; /* nor anything after so many were; 0: no such limit */
+    size_t asked, asked_again;
 };
 
 static void
@@ -293,12 +314,14 @@ done(void *arg, void *token, const struct reply *reply)
 }
 
 static bool
-may_send(void *arg)
+may_send(void *arg, void *token, bool again)
 {
     struct fixture *f = arg;
 
+    assert_non_null(token);
     f->asked++;
-    return !f->fenced;
+    f->asked_again += again;
+    return !f->fenced && (!f->fence || f->asked <= f->fence);
 }
 
 static const struct http_ops ops = {.done = done, .may_send = may_send};
@@ -382,6 +405,21 @@ request(struct fixture *f, const char *path)
     run_until_done(f, f->done + 1);
     assert_ptr_equal(f->token, f);
     assert_int_equal(http_in_flight(f->http), 0);
+}
+
+/* A request for PATH of another server: an account of URL takes the place of the fixture's. */
+static void
+request_at(struct fixture *f, char *url, const char *path)
+{
+    struct account account = account_of(url);
+    struct wire_request wire;
+
+    use_account(f, &account);
+    wire_request_init(&wire);
+    buf_printf(&wire.url, "%s/%s", url, path);
+    http_start(f->account, &wire, f);
+    wire_request_fini(&wire);
+    run_until_done(f, f->done + 1);
 }
 
 /* The tests. */
@@ -604,18 +642,11 @@ a_closed_port_is_a_failure_to_connect(void **state)
     socklen_t len = sizeof(address);
     int bound = socket(AF_INET, SOCK_STREAM, 0); /* bound, but nobody listens */
     char url[80];
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     assert_int_equal(bind(bound, (struct sockaddr *)&address, len), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&address, &len), 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    wire_request_fini(&wire);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     expect_failure(f, REPLY_CONNECT);
     close(bound);
 }
@@ -625,15 +656,8 @@ a_name_that_does_not_resolve_is_a_failure_of_dns(void **state)
 {
     struct fixture *f = *state;
     char url[] = "http://no..such.invalid"; /* refused before any server is asked */
-    struct account account = account_of(url);
-    struct wire_request wire;
 
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    wire_request_fini(&wire);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     expect_failure(f, REPLY_DNS);
 }
 
@@ -642,17 +666,10 @@ a_server_without_tls_is_a_failure_of_tls(void **state)
 {
     struct fixture *f = *state;
     char url[80];
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     snprintf(url, sizeof(url), "https%s", base_url + 4);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/echo", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "echo");
     expect_failure(f, REPLY_TLS);
-    wire_request_fini(&wire);
 }
 
 static void
@@ -660,19 +677,12 @@ a_proxy_that_wants_a_password_is_a_407(void **state)
 {
     struct fixture *f = *state;
     char url[] = "https://api.example.com";
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     setenv("https_proxy", base_url, 1);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "");
     unsetenv("https_proxy");
     assert_int_equal(f->reply.failure, REPLY_OK);
     assert_int_equal(f->reply.status, 407);
-    wire_request_fini(&wire);
 }
 
 static void
@@ -680,20 +690,13 @@ a_proxy_of_http_is_given_the_whole_url(void **state)
 {
     struct fixture *f = *state;
     char url[] = "http://api.example.com/under";
-    struct account account = account_of(url);
-    struct wire_request wire;
 
     setenv("http_proxy", base_url, 1);
-    use_account(f, &account);
-    wire_request_init(&wire);
-    buf_printf(&wire.url, "%s/echo?team_id=4", url);
-    http_start(f->account, &wire, f);
-    run_until_done(f, 1);
+    request_at(f, url, "echo?team_id=4");
     unsetenv("http_proxy");
     assert_int_equal(f->reply.status, 200);
     assert_ptr_equal(
         strstr(f->body, "POST http://api.example.com/under/echo?team_id=4 HTTP/1.1\r\n"), f->body);
-    wire_request_fini(&wire);
 }
 
 static void
@@ -791,6 +794,68 @@ a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request(vo
     assert_string_equal(f->body, "3");
 }
 
+/* How many requests were read and not answered. */
+static long
+silents(struct fixture *f)
+{
+    request(f, "silents");
+    assert_int_equal(f->reply.status, 200);
+    return strtol(f->body, NULL, 10);
+}
+
+static void
+a_reply_tells_how_often_its_request_went_out(void **state)
+{
+    struct fixture *f = *state;
+    long before;
+
+    request(f, "silent"); /* over a new connection */
+    assert_int_equal(f->reply.sends, 1);
+    before = silents(f);
+    assert_int_equal(f->reply.sends, 1);
+    f->asked = 0;
+    request(f, "silent"); /* over a kept one, and by curl's doing over a new one */
+    assert_int_equal(f->reply.sends, 2);
+    assert_int_equal(f->asked, 2);
+    assert_int_equal(f->asked_again, 1);
+    assert_int_equal(silents(f), before + 2);
+}
+
+/* It has gone out and may have been carried out: it is not one of those that were never sent. */
+static void
+a_repeat_that_is_kept_back_leaves_a_request_that_was_lost(void **state)
+{
+    struct fixture *f = *state;
+    long before = silents(f);
+
+    f->fence = f->asked + 1;
+    request(f, "silent");
+    expect_failure(f, REPLY_RESET);
+    assert_non_null(strstr(f->detail, "may not go out again"));
+    assert_int_equal(f->reply.sends, 1);
+    assert_int_equal(f->asked_again, 1);
+    f->fence = 0;
+    assert_int_equal(silents(f), before + 1);
+}
+
+/* Each kept connection ends the same way. That curl has had enough is no reason to begin anew. */
+static void
+a_request_is_repeated_five_times_at_most(void **state)
+{
+    struct fixture *f = *state;
+    char tokens[CROWD];
+    long before = silents(f);
+
+    for (size_t i = 0; i < sizeof(tokens); i++)
+        start(f, "crowd", &tokens[i]);
+    run_until_done(f, f->done + sizeof(tokens));
+    request(f, "silent");
+    expect_failure(f, REPLY_RESET);
+    assert_int_equal(f->reply.sends, 6);
+    assert_int_equal(f->asked_again, 5);
+    assert_int_equal(silents(f), before + 6);
+}
+
 static void
 an_aborted_request_is_reported_by_the_next_step(void **state)
 {
@@ -844,6 +909,7 @@ what_was_started_and_not_sent_can_still_be_kept_back(void **state)
     assert_ptr_equal(f->token, &first);
     assert_int_equal(f->reply.failure, REPLY_ABORTED);
     assert_int_equal(f->reply.status, 0);
+    assert_int_equal(f->reply.sends, 0);
     f->fenced = false;
     start(f, "echo", &kept);
     run_until_done(f, 3);
@@ -1087,6 +1153,9 @@ main(void)
         TEST(a_connection_that_the_server_closes_after_its_answer_costs_no_request),
         TEST(a_connection_that_is_closed_while_at_rest_costs_no_request_and_no_turns),
         TEST(a_kept_connection_that_is_closed_in_place_of_an_answer_costs_one_more_request),
+        TEST(a_reply_tells_how_often_its_request_went_out),
+        TEST(a_repeat_that_is_kept_back_leaves_a_request_that_was_lost),
+        TEST(a_request_is_repeated_five_times_at_most),
         TEST(an_aborted_request_is_reported_by_the_next_step),
         TEST(the_callback_may_abort_another_request),
         TEST(what_was_started_and_not_sent_can_still_be_kept_back),

@@ -24,6 +24,22 @@ static int cmd_help(int argc, char **argv);
                      "the environment, SENDX_WORKER_TOKEN"                                     \
     }
 
+/* Which events a command takes from Kafka. */
+#define OPTION_TOPIC                                                                          \
+    {                                                                                         \
+        "--topic TOPIC", "events of this topic; without it, those of all topics of the rules" \
+    }
+
+#define OPTION_LAST                                            \
+    {                                                          \
+        "--last N", "the last N events of each topic in Kafka" \
+    }
+
+#define OPTION_SINCE                                                                           \
+    {                                                                                          \
+        "--since TIME", "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago" \
+    }
+
 /* One row for each command, in the order of the help. The help, the manual page and the completion
  * are made from it. */
 static const struct command commands[] = {
@@ -97,11 +113,11 @@ static const struct command commands[] = {
      .run = cmd_capture,
      .options =
          {OPTION_CONFIG,
-          {"--topic TOPIC", "events of this topic; without it, those of all topics of the rules"},
+          OPTION_TOPIC,
           {"--per-rule N", "at most N tests of each rule, of events that no rule matches and of "
                            "those that would be dead letters; 5 without it"},
-          {"--last N", "the last N events of each topic in Kafka"},
-          {"--since TIME", "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago"},
+          OPTION_LAST,
+          OPTION_SINCE,
           {"--wait TIME", "and those that come during TIME, such as 10m"},
           {"--raw", "replace nothing"},
           {"--replace FIELD", "replace what stands in FIELD, too; may be repeated"},
@@ -132,11 +148,9 @@ static const struct command commands[] = {
      .run = cmd_diff,
      .options = {{"--old FILE", "the configuration as it was"},
                  {"--new FILE", "the configuration as it would be; Kafka is read as it says"},
-                 {"--topic TOPIC", "events of this topic; without it, those of all topics of the "
-                                   "rules"},
-                 {"--last N", "the last N events of each topic in Kafka"},
-                 {"--since TIME",
-                  "those in Kafka from TIME on: 2026-01-31T08:00:00Z, or 24h: a day ago"},
+                 OPTION_TOPIC,
+                 OPTION_LAST,
+                 OPTION_SINCE,
                  {"--fail-over N", "exit 1 only where there are more than N differences"},
                  {"--samples N", "show at most N events for each rule; 2 without it"},
                  {"--json", "print one JSON object, for programs"},

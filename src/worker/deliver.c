@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "sendx/retry_after.h"
 #include "worker/state.h"
 
-enum { REASON_MAX = 1024 };
+enum { REASON_MAX = 1024, PLACE_MAX = 320 /* a topic's name has at most 249 bytes */ };
 
 /* A topic that a reload took out is not read any more, though its partitions go only with the next
  * rebalance: its events are left to whoever names it again. */
@@ -27,12 +28,24 @@ worker_has_room(const struct worker *worker, struct kafka_part *part)
            core_has_room(worker->core, kafka_part_user(part), worker->now);
 }
 
+/* EVENT as kafka.skip would name it: where it was read, which for one that came back is not where
+ * it was at first. */
+static void
+note_place(const struct core_event *event, char *place, size_t size)
+{
+    const struct kafka_part *part = core_event_user(event);
+
+    snprintf(place, size, "%s:%d:%" PRId64, kafka_part_topic(part), (int)kafka_part_number(part),
+             core_event_offset(event));
+}
+
 static void
 refuse_event(struct worker *worker, struct core_event *event, const struct event *record)
 {
     bool stored = core_refuse(worker->core, event, worker->mapping.reason, worker->now);
     int64_t kept_back = 0;
     struct traceparent trace;
+    char place[PLACE_MAX];
 
     seeing_trace(record, &trace);
     seeing_failure(&worker->seeing, &(struct failure_line){.what = stored ? "dead_letter" : "held",
@@ -45,11 +58,14 @@ refuse_event(struct worker *worker, struct core_event *event, const struct event
                                                            .trace_id = trace.id});
     if (stored && !log_limit_pass(&worker->unmapped_lines, worker->now, &kept_back))
         return;
+    if (!stored) /* else it may be gone */
+        note_place(event, place, sizeof(place));
     log_write(stored ? LOG_WARNING : LOG_ERROR, stored ? "event.refused" : "event.held",
               (struct log_field[]){log_text("topic", record->topic),
                                    log_int("partition", record->partition),
                                    log_int("offset", record->offset),
                                    log_text("reason", worker->mapping.reason),
+                                   log_text("kafka_skip", stored ? NULL : place),
                                    log_text("trace_id", *trace.id ? trace.id : NULL),
                                    log_int("kept_back", kept_back),
                                    log_text("effect", stored ? "it becomes a dead letter"

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AclOperation
 
 from admin import Watch
 from dead_letters import check_letters
-from harness import wait_until
+from harness import let_pass, wait_until
 from relay import Relay
 from test_21_outages import TWO_ACCOUNTS, check_repeats_until_applied, second_event
 from test_22_retry_after import check_no_request_too_early
@@ -53,7 +53,7 @@ def test_a_minute_of_outage(scene, tell, fault, reason, most):
     scene.sandbox.end_faults()
     scene.sandbox.fault(**fault)
     wait_until("the hold", lambda: worker.check_running() or reason in worker.admin.held())
-    time.sleep(SECONDS)
+    let_pass(SECONDS)
     failed = [request for request in scene.sandbox.requests(before) if not request["applied"]]
     scene.sandbox.end_faults()
     begin = time.monotonic()
@@ -74,7 +74,7 @@ def test_a_minute_without_an_api(scene):
     wait_until("the first calls", lambda: worker.check_running() or scene.sandbox.stats()["statuses"].get("200", 0) >= 500)
     relay.cut()
     scene.sandbox.end_faults()
-    time.sleep(SECONDS)
+    let_pass(SECONDS)
     assert worker.admin.held() == {"outage"}
     relay.listen()
     scene.wait_until_finished(worker)
@@ -134,17 +134,6 @@ def event_ids(letters):
     return [json.loads(letter.value)["id"] for letter in letters]
 
 
-def settled_calls(scene):
-    """How many calls came in, once none comes in any more."""
-    seen, calm = -1, 0
-    while calm < 20:
-        count = scene.sandbox.last_seq()
-        calm = calm + 1 if count == seen else 0
-        seen = count
-        time.sleep(0.02)
-    return seen
-
-
 def hold_a_minute_of_refusals(scene):
     """Everything is answered 400 after the first events. Returns the worker that holds, and the events expected."""
     scene.sandbox.fault(action="delay", delay_ms=5)
@@ -153,10 +142,16 @@ def hold_a_minute_of_refusals(scene):
     scene.sandbox.fault(status=400)
     wait_until("the hold", lambda: worker.check_running() or "dead_letter_budget" in worker.admin.letters_held(),
                show=worker.log_text)
-    watch, calls = Watch(worker.admin), settled_calls(scene)
+
+    def every_contact_waits():
+        worker.check_running()
+        metrics = worker.admin.metrics()
+        return metrics.value("sendx_worker_calls_held") == EVENTS // 10 and metrics.value("sendx_worker_dead_letters_pending") == 0
+    wait_until("a held call of every contact", every_contact_waits, show=worker.log_text)
+    watch, calls = Watch(worker.admin), scene.sandbox.last_seq()
     within, finished = len(scene.dead_letters()), worker.admin.metrics().sum("sendx_worker_events_total")
     assert 0 < within <= max(20, 0.05 * finished)
-    time.sleep(SECONDS)
+    let_pass(SECONDS)
     watch.stop()
     assert worker.admin.get("/livez")[0] == 200 and "dead_letter_budget" in worker.admin.letters_held()
     assert scene.sandbox.last_seq() == calls, "what is held was sent again"
@@ -223,7 +218,7 @@ def test_a_minute_without_the_dead_letter_topic_in_the_midst_of_poison(scene, te
     wait_until("the hold", lambda: worker.check_running() or "dead_letter_unavailable" in worker.admin.letters_held(),
                show=worker.log_text)
     before, calls = stored(worker), scene.sandbox.last_seq()
-    time.sleep(SECONDS)
+    let_pass(SECONDS)
     assert "dead_letter_unavailable" in worker.admin.letters_held() and worker.admin.get("/livez")[0] == 200
     assert stored(worker) == before > 0
     during = scene.sandbox.last_seq() - calls
@@ -262,7 +257,7 @@ def test_a_minute_of_dns_that_hangs(scene, tell, hanging_resolver):
             expected[email] += ids
         wait_until("the other account's calls", lambda: worker.check_running() or worker.admin.metrics().value(
             "sendx_worker_events_total", outcome="delivered") == count)
-        time.sleep(0.5)
+        let_pass(0.5)  # so that there are not too many of them
     watch.stop()
     assert worker.admin.held("main") == set() and not worker.lines("partition.revoked")
     assert worker.admin.metrics().value("sendx_worker_events_pending") == len(waiting)

@@ -15,11 +15,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from cable import Cable
 from harness import HANG_GUARD_S, TIED, Process, free_port, tail, wait_until
-from kafka import CLUSTER_ID, JARS, JAVA, LOGGING, Kafka
+from kafka import CLUSTER_ID, JARS, JAVA, LOGGING, Kafka, start_kafka
 
 NODES = 3
 OFFSETS_TOPIC, OFFSETS_PARTITIONS = "__consumer_offsets", 6
-START_TRIES = 3  # a port that was free may be taken before a node binds it
 
 # A node that is gone or frozen is noticed within 3 s. Group sessions may be short: some scenarios outlast them.
 SETTINGS = """
@@ -120,16 +119,8 @@ class Cluster:
     # --- life ------------------------------------------------------------------------------------
 
     def start(self):
-        if not (JARS / ".stamp").exists():
-            raise AssertionError(f"no Kafka in {JARS}: run ./deps test first")
-        for attempt in range(1, START_TRIES + 1):
-            try:
-                self._start_once()
-                return self
-            except AssertionError:
-                self.stop()
-                if attempt == START_TRIES:
-                    raise
+        start_kafka(self._start_once, self.stop)
+        return self
 
     def _start_once(self):
         self.nodes = [Node(number, self.folder / f"node-{number}") for number in range(1, NODES + 1)]

@@ -2,7 +2,7 @@
 
 from confluent_kafka import KafkaException
 
-from cluster import OFFSETS_TOPIC
+from cluster import OFFSETS_TOPIC, Node
 from harness import wait_until
 from registry import scenario
 
@@ -28,54 +28,46 @@ def moved(stage, node):
     return elsewhere
 
 
-@scenario(planned=True, brokers=True)
-def broker_killed_and_back(stage):
-    """kill -9 of the group's coordinator, then of a partition's leader, and so on; each comes back."""
-    workers = two_workers(stage)
-    for n in range(stage.factor(1, 8)):
-        number = stage.kafka.coordinator(stage.group) if n % 2 == 0 else stage.kafka.leader(stage.topic(), n % 6)
-        node = stage.cluster.node(number)
-        node.kill()
-        wait_until(f"leaders and coordinator to leave node {number}", moved(stage, node), every=0.1)
+def coordinator(stage, _):
+    return stage.kafka.coordinator(stage.group)
+
+
+def coordinator_or_leader(stage, n):
+    """The coordinator first, then a partition's leader, and so on."""
+    return coordinator(stage, n) if n % 2 == 0 else stage.kafka.leader(stage.topic(), n % 6)
+
+
+def without_each(stage, rounds, which, leave, come_back, **kafka):
+    """A node goes, the others take over, it comes back; the workers go on all the while."""
+    workers = two_workers(stage, **kafka)
+    for n in range(rounds):
+        node = stage.cluster.node(which(stage, n))
+        leave(node)
+        wait_until(f"leaders and coordinator to leave node {node.number}", moved(stage, node), every=0.1)
         stage.wait_calls(200, *workers)
-        node.start()
+        come_back(node)
         stage.cluster.wait_whole(stage.kafka)
         stage.wait_calls(100, *workers)
     stage.finish(*workers)
     stage.check_no_lost_assignment()
+
+
+@scenario(planned=True, brokers=True)
+def broker_killed_and_back(stage):
+    """kill -9 of the group's coordinator, then of a partition's leader, and so on; each comes back."""
+    without_each(stage, stage.factor(1, 8), coordinator_or_leader, Node.kill, Node.start)
 
 
 @scenario(planned=True, brokers=True)
 def leaders_and_coordinator_move(stage):
     """Nodes are stopped in good order, as by a rolling upgrade: each hands over what it leads before it goes."""
-    workers = two_workers(stage)
-    for n in range(stage.factor(1, 6)):
-        number = stage.kafka.coordinator(stage.group) if n % 2 == 0 else stage.kafka.leader(stage.topic(), n % 6)
-        node = stage.cluster.node(number)
-        node.stop()
-        wait_until(f"leaders and coordinator to leave node {number}", moved(stage, node), every=0.1)
-        stage.wait_calls(200, *workers)
-        node.start()
-        stage.cluster.wait_whole(stage.kafka)
-        stage.wait_calls(100, *workers)
-    stage.finish(*workers)
-    stage.check_no_lost_assignment()
+    without_each(stage, stage.factor(1, 6), coordinator_or_leader, Node.stop, Node.start)
 
 
 @scenario(planned=True, brokers=True)
 def broker_frozen(stage):
     """SIGSTOP of the group's coordinator until the others have taken over, then SIGCONT."""
-    workers = two_workers(stage, socket_timeout_ms=5000)
-    for n in range(stage.factor(1, 4)):
-        node = stage.cluster.node(stage.kafka.coordinator(stage.group))
-        node.freeze()
-        wait_until(f"leaders and coordinator to leave node {node.number}", moved(stage, node), every=0.1)
-        stage.wait_calls(200, *workers)
-        node.thaw()
-        stage.cluster.wait_whole(stage.kafka)
-        stage.wait_calls(100, *workers)
-    stage.finish(*workers)
-    stage.check_no_lost_assignment()
+    without_each(stage, stage.factor(1, 4), coordinator, Node.freeze, Node.thaw, socket_timeout_ms=5000)
 
 
 @scenario(brokers=True)

@@ -2,12 +2,11 @@
 
 import pathlib
 import signal
-import time
 
-from harness import wait_until
+from harness import let_pass, wait_until
 from judge import now_ms
 from registry import scenario
-from stage import SESSION_MS, SHORT_SESSION
+from stage import FAR_SESSION_MS, SESSION_MS, SHORT_SESSION
 
 # Restarted under its own name, a worker has its partitions back at once and need not wait for the session to end.
 STATIC = {"session_timeout_ms": 10000}
@@ -227,7 +226,7 @@ def stopped_in_the_middle_of_a_rebalance(stage):
         for n in range(stage.factor(2, 12)):
             guest = stage.start_worker(f"guest-{n}", kafka=settings)
             guest.wait_for("kafka.subscribed")
-            time.sleep(stage.chance.random())  # what is tested is a moment
+            let_pass(stage.chance.random())  # any moment will do
             leaving, staying = stage.chance.sample([staying, guest], 2)
             leaving.stop()
             wait_until("the other one to have all", lambda: staying.check_running() or stage.owned(staying) == 6,
@@ -264,11 +263,11 @@ def frozen_worker(stage):
 def frozen_for_a_moment(stage):
     """SIGSTOP for less than the session: nobody takes its partitions, and nothing is sent twice."""
     stage.begin()
-    worker = stage.start_worker(kafka={"session_timeout_ms": 10000, "max_poll_interval_ms": 10000})
+    worker = stage.start_worker(kafka={"session_timeout_ms": FAR_SESSION_MS, "max_poll_interval_ms": FAR_SESSION_MS})
     worker.wait_assigned({stage.topic(): 6})
     stage.wait_calls(100, worker)
     worker.send(signal.SIGSTOP)
-    time.sleep(SESSION_MS / 1000)  # what is tested is a time
+    let_pass(SESSION_MS / 1000)
     worker.send(signal.SIGCONT)
     stage.wait_calls(100, worker)
     stage.finish(worker)

@@ -18,7 +18,7 @@ WRAP = shlex.split(os.environ.get("SENDX_WRAP", ""))
 # It is bound to one process, and to the thread that starts it: a program that starts others must see to them itself.
 TIED = ["setpriv", "--pdeathsig", "KILL"]
 
-# A guard against hanging for ever, not a measure of anything: no test waits for a time to pass.
+# A guard against hanging for ever, not a measure of anything: no test fails because something took long.
 HANG_GUARD_S = float(os.environ.get("SENDX_HANG_GUARD_S", "120"))
 
 
@@ -34,6 +34,13 @@ def wait_until(what, condition, show=None, timeout=None, every=0.02):
             details = f"\n{show()}" if show else f"\nlast answer: {value!r}"
             raise AssertionError(f"waited {timeout or HANG_GUARD_S:.0f} s in vain for: {what}{details}")
         time.sleep(every)
+
+
+def let_pass(seconds):
+    """So much time goes by, at least. Only for what is itself a matter of time: a rest, a failure that outlasts
+    something. Whatever else is waited for is a condition: wait_until. On a machine under load it becomes longer, which
+    must not make a test fail."""
+    time.sleep(seconds)
 
 
 def free_port():

@@ -60,6 +60,19 @@ rootLogger.appenderRef.console.ref=console
 """
 
 
+def start_kafka(start_once, tidy):
+    """start_once(); where that fails, tidy() and again, START_TRIES times in all."""
+    if not (JARS / ".stamp").exists():
+        raise AssertionError(f"no Kafka in {JARS}: run ./deps test first")
+    for attempt in range(1, START_TRIES + 1):
+        try:
+            return start_once()
+        except AssertionError:
+            tidy()
+            if attempt == START_TRIES:
+                raise
+
+
 class Kafka:
     def __init__(self, folder, more_settings=""):
         self.folder = pathlib.Path(folder)
@@ -72,17 +85,12 @@ class Kafka:
     # --- life ------------------------------------------------------------------------------------
 
     def start(self):
-        if not (JARS / ".stamp").exists():
-            raise AssertionError(f"no Kafka in {JARS}: run ./deps test first")
-        for attempt in range(1, START_TRIES + 1):
-            try:
-                self._start_once()
-                return self
-            except AssertionError:
-                self.process and self.process.kill()
-                shutil.rmtree(self.folder / "data", ignore_errors=True)
-                if attempt == START_TRIES:
-                    raise
+        start_kafka(self._start_once, self._tidy)
+        return self
+
+    def _tidy(self):
+        self.process and self.process.kill()
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     def _start_once(self):
         port, controller_port = free_port(), free_port()

@@ -55,7 +55,7 @@ rules: (
 
 
 @pytest.mark.parametrize("api", ["v1", "rest"])
-def test_the_documented_examples_as_events(scene, api):
+def test_the_documented_examples_become_calls(scene, api):
     scene.create_topics(events=1)
     events = [
         {"kind": "identify", "email": "a@example.com", "firstName": "John", "birthday": "1989-03-03",

@@ -141,7 +141,7 @@ def settled(scene):
         return "\n".join(f"  {p} ({INPUTS[p].name}): committed {offset}, expected {wanted[p]}" +
                          (", held" if p in held else ", not held") for p, offset in sorted(scene.committed().items())
                          if offset != wanted[p] or (p in held) != (wanted[p] == 1))
-    wait_until("every partition to be held or finished", at_rest, show=show, timeout=60)
+    wait_until("every partition to be held or finished", at_rest, show=show)
     return scene, worker
 
 

@@ -47,7 +47,7 @@ def test_sigterm_keeps_the_order_of_waiting_contacts(scene):
     scene.sandbox.check_no_overlap()
 
 
-def test_sigterm_with_nothing_to_do(scene):
+def test_sigterm_with_nothing_to_do_ends_it_with_0(scene):
     scene.create_topics(events=2)
     worker = scene.start_worker()
     worker.wait_for("worker.ready")
@@ -69,7 +69,7 @@ def test_sigint_stops_it_like_sigterm(scene):
     scene.check_delivered(expected)
 
 
-def test_sigterm_right_after_the_start(scene):
+def test_sigterm_right_after_the_start_ends_it_with_0(scene):
     """Before the group has let it in."""
     scene.create_topics(events=2)
     worker = scene.start_worker()

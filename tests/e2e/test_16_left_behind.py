@@ -76,7 +76,7 @@ def end_and_look(process, signum, *needed):
     process.send_signal(signum)
     process.wait(HANG_GUARD_S)
     try:
-        wait_until("all to be gone", lambda: not running(started), show=lambda: running(started), timeout=30)
+        wait_until("all to be gone", lambda: not running(started), show=lambda: running(started))
     finally:
         for pid in running(started):
             os.kill(pid, signal.SIGKILL)

@@ -172,7 +172,7 @@ def test_a_thousand_slow_clients_disturb_neither_delivery_nor_scrapes(scene):
     worker.stop()
 
 
-def test_live_before_ready_and_ready_with_partitions(scene):
+def test_it_is_live_before_it_is_ready_and_ready_with_its_partitions(scene):
     scene.create_topics(events=2)
     worker = scene.start_worker(admin=ANY_PORT)
     assert worker.admin.get("/livez")[0] == 200
@@ -184,7 +184,7 @@ def test_live_before_ready_and_ready_with_partitions(scene):
     worker.stop()
 
 
-def test_not_ready_while_nothing_is_assigned(scene):
+def test_it_is_not_ready_while_nothing_is_assigned(scene):
     """One partition and two workers: the second is alive and has nothing."""
     scene.create_topics(events=1)
     first = scene.start_worker("first", admin=ANY_PORT)

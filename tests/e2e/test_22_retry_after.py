@@ -110,6 +110,7 @@ class SkewedHandler(http.server.BaseHTTPRequestHandler):
 
 
 def test_a_date_counts_by_the_servers_own_clock(scene):
+    """By the worker's it would be over already, or (were the difference added) not for an hour."""
     scene.create_topics(events=1)
     records, _ = scene.one_call_history(events=1, contacts=1, partitions=1)
     scene.produce(records)
@@ -118,7 +119,7 @@ def test_a_date_counts_by_the_servers_own_clock(scene):
     scene.wait_until_finished(worker)
     worker.stop()
     server.shutdown()
-    assert len(server.times) == 2 and 1.0 <= server.times[1] - server.times[0] < 10, server.times
+    assert len(server.times) == 2 and server.times[1] - server.times[0] >= 1.0, server.times
 
 
 def test_a_long_retry_after_is_capped(scene):

@@ -13,8 +13,9 @@ from harness import wait_until
 from redrive import QUICK, Redrive
 from scene import ONE_CALL, one_call_event
 from terminal import Terminal
-from worker import run_command
+from worker import ANY_PORT, reload, run_command
 
+BUDGET_LEAST = 20  # letters that are always allowed
 TWO_RULES = """
 email = "${email}";
 rules: (
@@ -336,6 +337,45 @@ def test_what_is_no_letter_in_the_redrive_topic_becomes_one(scene):
         assert letter.sx["class"] == "mapping" and letter.sx["reason"].startswith("redrive: it is no dead letter: ")
         assert letter.place[0] == redrive.topic
     assert redrive.totals(redrive.run())["foreign"] == 3
+
+
+def test_what_the_redrive_topic_holds_is_let_go_by_kafka_skip(scene):
+    """The budget is used up, so what cannot be mapped waits for an operator: an event that came back, which the log
+    names as it was and by its place in the redrive topic, which is the one to skip; and a record that is no letter, which
+    no rule mends."""
+    redrive = Redrive(scene, events=1)
+    settings = {"dead_letter": redrive.settings, "admin": ANY_PORT}
+    scene.kafka.produce(redrive.topic, [(0, b"k%d" % n, b"{}", None, None) for n in range(BUDGET_LEAST)])
+    worker = redrive.start_worker()
+    wait_until("as many letters as are always allowed", lambda: worker.check_running() or
+               len(scene.dead_letters()) == BUDGET_LEAST and not worker.admin.metrics().value("sendx_worker_events_pending"),
+               show=worker.log_text)
+    partition, key, _, timestamp, headers = redrive.letter("bad@example.com", "e7", 7)
+    scene.kafka.produce(redrive.topic, [
+        (partition, key, b"nonsense", timestamp, headers), redrive.letter("behind@example.com", "e8", 8),
+        (1, b"k", b"{}", None, None), redrive.letter("behind@example.com", "e9", 9, partition=1)])
+    worker.wait_for("event.held", count=2)
+    event_skip, record_skip = f"{redrive.topic}:0:{BUDGET_LEAST}", f"{redrive.topic}:1:0"
+    assert {(line["topic"], line["partition"], line["offset"], line["kafka_skip"]) for line in worker.lines("event.held")} == {
+        (scene.topic(), "0", "7", event_skip), (redrive.topic, "1", "0", record_skip)}
+    reload(worker, scene.config(**settings, kafka={"skip": [f"{scene.topic()}:0:7"]}))
+    assert worker.wait_for("event.mapped_again")["held"] == "2", "its old place is not the one that is read"
+    assert not worker.lines("event.skipped") and not scene.sandbox.requests()
+
+    reload(worker, scene.config(**settings, kafka={"skip": [event_skip]}))
+    worker.wait_for("event.skipped", topic=redrive.topic, partition=0, offset=BUDGET_LEAST, reason="kafka.skip")
+    wait_until("what stood behind it", lambda: worker.check_running() or scene.delivered() == {"behind@example.com": ["e8"]},
+               show=worker.log_text)
+    assert worker.admin.metrics().value("sendx_worker_events_held") == 1, "the other one was not named"
+    reload(worker, scene.config(**settings, kafka={"skip": [event_skip, record_skip]}))
+    worker.wait_for("event.skipped", topic=redrive.topic, partition=1, offset=0, reason="kafka.skip")
+    scene.kafka.wait_until_finished(scene.group, [redrive.topic], worker)
+    metrics = worker.admin.metrics()
+    metrics.check_conservation()
+    assert metrics.value("sendx_worker_events_held") == 0 and metrics.value("sendx_worker_events_total", outcome="skipped") == 2
+    worker.stop()
+    assert scene.delivered() == {"behind@example.com": ["e8", "e9"]}
+    assert len(scene.dead_letters()) == BUDGET_LEAST, "what is skipped becomes no letter"
 
 
 @pytest.mark.parametrize("partitions", [1, 5])

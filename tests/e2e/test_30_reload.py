@@ -6,7 +6,7 @@ import threading
 
 from harness import wait_until
 from sandbox import API_KEY
-from worker import ANY_PORT
+from worker import ANY_PORT, reload
 
 # Two fields that must tell of the same rules, and a tag from a table.
 MARKED = """
@@ -32,15 +32,6 @@ def events(count, first=0, partitions=4):
     records = [(n % partitions, None, json.dumps({"email": f"user{n}@example.com", "id": f"e{n}"}).encode())
                for n in range(first, first + count)]
     return records, {f"user{n}@example.com": f"e{n}" for n in range(first, first + count)}
-
-
-def reload(worker, config, event="config.reloaded"):
-    """Writes the configuration, SIGHUP, and the line that tells how it ended."""
-    before = len(worker.lines(event))
-    worker.config_path.write_text(config)
-    worker.send(signal.SIGHUP)
-    worker.wait_for(event, count=before + 1)
-    return worker.lines(event)[-1]
 
 
 def calls_by_contact(scene):

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 
-from harness import wait_until
+from harness import HANG_GUARD_S, wait_until
 from worker import WORKER, run_command, worker_env
 
 RULES = """
@@ -59,7 +59,7 @@ def start(scene, *arguments):
 
 def end(process):
     try:
-        return process.communicate(timeout=60)[0]
+        return process.communicate(timeout=HANG_GUARD_S)[0]
     finally:
         process.kill()
 

@@ -124,6 +124,15 @@ class Worker(Process):
             assert self.lines("worker.stopped"), f"no worker.stopped in the log:\n{tail(self.log_path)}"
 
 
+def reload(worker, config, event="config.reloaded"):
+    """Writes the configuration, SIGHUP, and the line that tells how it ended."""
+    before = len(worker.lines(event))
+    worker.config_path.write_text(config)
+    worker.send(signal.SIGHUP)
+    worker.wait_for(event, count=before + 1)
+    return worker.lines(event)[-1]
+
+
 def worker_env(more=None):
     return {**os.environ, "SENDX_API_KEY": API_KEY, "SENDX_TEAM_ID": TEAM_ID, **(more or {})}
 

@@ -184,6 +184,7 @@ finish(struct lab *lab, const struct value *value, struct buf *out)
     eval_done(&lab->eval);
 }
 
+/* Not foresee.c's, which is what it judges. */
 static unsigned
 kind_of(const struct value *value)
 {

@@ -369,17 +369,25 @@ what_was_lost_is_not_sent_again(void **state)
     expect_offset(fixture, 2);
 }
 
+/* The first call of a fold of two is lost with its partition, and then the reply comes. */
 static void
-what_is_left_of_a_fold_whose_first_call_was_lost_is_sent(void **state)
+lose_the_first_of_a_fold(struct fixture *fixture, enum verdict verdict, int status)
 {
-    struct fixture *fixture = *state;
     struct core_part *other = open_in_another_part(fixture, "a");
     struct core_job *job;
 
     open_identify(fixture, "b");
     job = expect_tags(fixture, CALL_IDENTIFY, "a b");
     core_release(fixture->core, other);
-    end(fixture, job, VERDICT_TRANSIENT, 500, SETTLED_FORGOTTEN);
+    end(fixture, job, verdict, status, SETTLED_FORGOTTEN);
+}
+
+static void
+what_is_left_of_a_fold_whose_first_call_was_lost_is_sent(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lose_the_first_of_a_fold(fixture, VERDICT_TRANSIENT, 500);
     deliver(fixture, CALL_IDENTIFY, "b");
     expect_offset(fixture, 1);
 }
@@ -388,13 +396,8 @@ static void
 what_went_along_with_a_call_that_was_lost_is_done_when_that_is(void **state)
 {
     struct fixture *fixture = *state;
-    struct core_part *other = open_in_another_part(fixture, "a");
-    struct core_job *job;
 
-    open_identify(fixture, "b");
-    job = expect_tags(fixture, CALL_IDENTIFY, "a b");
-    core_release(fixture->core, other);
-    end(fixture, job, VERDICT_DONE, 200, SETTLED_FORGOTTEN);
+    lose_the_first_of_a_fold(fixture, VERDICT_DONE, 200);
     expect_nothing(fixture);
     expect_offset(fixture, 1);
 }

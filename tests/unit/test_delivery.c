@@ -779,6 +779,15 @@ what_else_looks_like_configuration_is_a_calls_own_after_retry_for(void **state)
     }
 }
 
+/* Of two calls, one of them a new event's, the first draws STATUS and the other succeeds. */
+static void
+succeed_beside(struct fixture *fixture, const char *email, int status)
+{
+    open_event(fixture, fixture->part, email, NULL);
+    settle_status(fixture, await_next(fixture), status, SETTLED_WAITING);
+    settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
+}
+
 /* However long ago they began. */
 static void
 a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own(void **state)
@@ -788,11 +797,8 @@ a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own(void **state)
     open_event(fixture, fixture->part, "a@example.com", NULL);
     while (fixture->now < HOUR)
         settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
-    for (int i = 0; i < 3; i++) {
-        open_event(fixture, fixture->part, "other@example.com", NULL);
-        settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
-        settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
-    }
+    for (int i = 0; i < 3; i++)
+        succeed_beside(fixture, "other@example.com", 302);
     settle_status(fixture, await_next(fixture), 302, SETTLED_WAITING);
 }
 
@@ -831,14 +837,10 @@ one_success_of_another_makes_no_two_strikes(void **state)
 
     open_event(fixture, fixture->part, "a@example.com", NULL);
     settle_status(fixture, expect_next(fixture, 0, "a@example.com"), 403, SETTLED_WAITING);
-    open_event(fixture, fixture->part, "b@example.com", NULL);
-    settle_status(fixture, await_next(fixture), 403, SETTLED_WAITING); /* a's, as the probe */
-    settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
-    for (int i = 0; i < 20; i++) /* of which the first is a's second strike */
+    succeed_beside(fixture, "b@example.com", 403); /* a's call is the probe */
+    for (int i = 0; i < 20; i++)                   /* of which the first is a's second strike */
         settle_status(fixture, await_next(fixture), 403, SETTLED_WAITING);
-    open_event(fixture, fixture->part, "b@example.com", NULL);
-    settle_status(fixture, await_next(fixture), 403, SETTLED_WAITING);
-    settle(fixture, await_next(fixture), VERDICT_DONE, SETTLED_DONE);
+    succeed_beside(fixture, "b@example.com", 403);
     settle_status(fixture, await_next(fixture), 403, SETTLED_FAILED);
 }
 

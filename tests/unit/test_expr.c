@@ -271,7 +271,7 @@ order_exists_within_numbers_and_within_texts(void **state)
 }
 
 static void
-membership_and_text_tests(void **state)
+membership_compares_by_value_and_text_tests_by_bytes(void **state)
 {
     static const struct lab_case cases[] = {
         {"'x' in user.tags", "true", NULL},       {"'z' in user.tags", "false", NULL},
@@ -698,7 +698,7 @@ main(void)
         cmocka_unit_test(and_or_and_not_give_booleans),
         cmocka_unit_test(equality_looks_at_type_and_value),
         cmocka_unit_test(order_exists_within_numbers_and_within_texts),
-        cmocka_unit_test(membership_and_text_tests),
+        cmocka_unit_test(membership_compares_by_value_and_text_tests_by_bytes),
         cmocka_unit_test(matches_searches_anywhere),
         cmocka_unit_test(a_match_has_limits),
         cmocka_unit_test(arithmetic_is_that_of_doubles),

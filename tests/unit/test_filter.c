@@ -112,7 +112,7 @@ element_filters_go_into_arrays(void **state)
 }
 
 static void
-letters(void **state)
+case_blanks_and_slugs_go_by_unicode(void **state)
 {
     static const struct lab_case cases[] = {
         {"'hello wORLD o''neil jean-luc  x' | title", "\"Hello World O'neil Jean-Luc  X\"", NULL},
@@ -138,7 +138,7 @@ letters(void **state)
 }
 
 static void
-pieces_of_text(void **state)
+text_is_cut_and_joined_by_whole_characters(void **state)
 {
     static const struct lab_case cases[] = {
         {"'aXbXc' | replace('X', '--')", "\"a--b--c\"", NULL},
@@ -178,7 +178,7 @@ pieces_of_text(void **state)
 }
 
 static void
-whole_arrays(void **state)
+filters_of_arrays_take_one_value_for_an_array_of_it(void **state)
 {
     static const struct lab_case cases[] = {
         {"list | first", "3", NULL},
@@ -232,7 +232,7 @@ whole_arrays(void **state)
 }
 
 static void
-numbers(void **state)
+numbers_are_read_strictly_and_rounded_as_written(void **state)
 {
     static const struct lab_case cases[] = {
         {"' -12.5e1 ' | number", "-125", NULL},
@@ -429,7 +429,7 @@ dates_are_written(void **state)
 }
 
 static void
-tables_json_and_default(void **state)
+tables_json_and_default_take_any_value(void **state)
 {
     static const struct lab_case cases[] = {
         {"'pro' | table('plan_tag')", "\"paid user\"", NULL},
@@ -506,14 +506,14 @@ main(void)
         cmocka_unit_test(null_stays_null_but_for_default_and_length),
         cmocka_unit_test(a_null_argument_makes_the_result_null),
         cmocka_unit_test(element_filters_go_into_arrays),
-        cmocka_unit_test(letters),
-        cmocka_unit_test(pieces_of_text),
-        cmocka_unit_test(whole_arrays),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test(case_blanks_and_slugs_go_by_unicode),
+        cmocka_unit_test(text_is_cut_and_joined_by_whole_characters),
+        cmocka_unit_test(filters_of_arrays_take_one_value_for_an_array_of_it),
+        cmocka_unit_test(numbers_are_read_strictly_and_rounded_as_written),
         cmocka_unit_test(numbers_are_written_as_javascript_does),
         cmocka_unit_test(dates_are_read),
         cmocka_unit_test(dates_are_written),
-        cmocka_unit_test(tables_json_and_default),
+        cmocka_unit_test(tables_json_and_default_take_any_value),
         cmocka_unit_test(long_arrays_are_sorted_and_made_unique_in_time),
         cmocka_unit_test(what_takes_too_much_memory_is_given_up),
     };

@@ -508,6 +508,13 @@ a_nul_does_not_get_into_a_call(void **state)
 }
 
 static void
+add_times(struct buf *buf, const char *text, int times)
+{
+    for (int i = 0; i < times; i++)
+        buf_add_text(buf, text);
+}
+
+static void
 the_calls_of_an_event_are_limited(void **state)
 {
     struct spec_rule rule = {.for_each = T("list"), TRACK(.add_tags = TEXTS(T("x")))};
@@ -517,19 +524,16 @@ the_calls_of_an_event_are_limited(void **state)
     (void)state;
     buf_init(&event, 1 << 20);
     buf_add_text(&event, "{" WHO ",\"list\":[0");
-    for (int i = 0; i < 1000; i++)
-        buf_add_text(&event, ",0");
+    add_times(&event, ",0", 1000);
     buf_add_text(&event, "]}");
     bench_expect_rule(
         rule, buf_text(&event),
         "not_rendered: rule \"r\": track: the event would become more than 1000 calls");
     buf_reset(&event);
     buf_add_text(&event, "{" WHO ",\"list\":[0");
-    for (int i = 0; i < 99; i++)
-        buf_add_text(&event, ",0");
+    add_times(&event, ",0", 99);
     buf_add_text(&event, "],\"s\":\"");
-    for (int i = 0; i < 100000; i++)
-        buf_add_char(&event, 'a');
+    add_times(&event, "a", 100000);
     buf_add_text(&event, "\"}");
     bench_expect_rule(
         big, buf_text(&event),
@@ -545,8 +549,7 @@ a_text_that_grows_too_far_is_a_failure_in_when_too(void **state)
     (void)state;
     buf_init(&event, 1 << 20);
     buf_add_text(&event, "{" WHO ",\"s\":\"");
-    for (int i = 0; i < 40000; i++)
-        buf_add_char(&event, 'a');
+    add_times(&event, "a", 40000);
     buf_add_text(&event, "\"}");
     bench_expect_rule(RULE(.when = T("s + s"), .stop = true), buf_text(&event),
                       "not_rendered: rule \"r\": when: a text would grow over 64 KiB");
@@ -564,8 +567,7 @@ a_loop_within_a_loop_is_bounded(void **state)
     (void)state;
     buf_init(&event, 1 << 20);
     buf_add_text(&event, "{" WHO ",\"list\":[0");
-    for (int i = 0; i < 60000; i++)
-        buf_add_text(&event, ",0");
+    add_times(&event, ",0", 60000);
     buf_add_text(&event, "]}");
     bench_expect_rule(RULE(.for_each = T("list"), .when = T("1 in @root.list"), .stop = true),
                       buf_text(&event),
@@ -580,11 +582,9 @@ write_long_loop(struct buf *event)
 {
     buf_init(event, 1 << 20);
     buf_add_text(event, "{\"items\":[1");
-    for (int i = 1; i < 50000; i++)
-        buf_add_text(event, ",1");
+    add_times(event, ",1", 49999);
     buf_add_text(event, "],\"a\":\"");
-    for (int i = 0; i < 450000; i++)
-        buf_add_char(event, 'x');
+    add_times(event, "x", 450000);
     buf_add_text(event, "@example.com\"}");
 }
 

@@ -2,7 +2,7 @@
  * HTTP requests by libcurl's multi interface, all sockets behind one epoll descriptor. Owns the
  * connections, which are kept and used again, and a copy of whatever a request needs until it is
  * done. It knows nothing of contacts and rules, decides nothing about a reply, tries nothing again
- * but for one case (below), and never blocks, sleeps or reads a clock. Only its own files and
+ * but as said below, and never blocks, sleeps or reads a clock. Only its own files and
  * http_get.c know of curl.
  *
  * Several requests of an account go out at once; how many, and when, is the caller's business (the

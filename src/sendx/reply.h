@@ -17,7 +17,7 @@ enum reply_failure {
     REPLY_TLS,
     REPLY_TIMEOUT,
     REPLY_RESET,   /* connection lost while sending or receiving */
-    REPLY_ABORTED, /* by us, at a deadline */
+    REPLY_ABORTED, /* by us: at a deadline, or before it went out */
     REPLY_OTHER
 };
 

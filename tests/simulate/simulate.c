@@ -94,6 +94,7 @@ struct sim_event {
     bool stored;     /* the same, for the partition's present owner */
     bool may_repeat; /* a crash, a loss or a stuck hand-over excuses another sending */
     bool secured;    /* a stored commit says that it is finished */
+    bool known;      /* the one that the partition's present owner found did */
 };
 
 struct sim_partition {
@@ -380,7 +381,8 @@ model_finished(const struct sim_partition *partition, int next)
         const struct sim_event *event = &partition->events[e];
         uint64_t contacts = contacts_of(event);
 
-        if (event->secured || (e < next && has_ended(event) && !(contacts & blocked)))
+        if (event->secured || event->known ||
+            (e < next && has_ended(event) && !(contacts & blocked)))
             finished |= (uint64_t)1 << e;
         else
             blocked |= contacts;
@@ -1178,9 +1180,20 @@ excuse(int p)
         partition->events[e].may_repeat = true;
 }
 
+/* Those on their way are of an assignment that is over. */
+static void
+abandon_letters(const struct sim_worker *worker, int p)
+{
+    for (int i = 0; i < sim.letter_count; i++) {
+        if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
+            sim.letters[i].abandoned = true;
+    }
+}
+
 static void
 give_up(struct sim_worker *worker, int p)
 {
+    abandon_letters(worker, p);
     break_halves(worker->core, user_of(p));
     core_release(worker->core, worker->parts[p]);
     break_halves(worker->core, NULL);
@@ -1210,6 +1223,7 @@ assign(int w, int p)
     core_part_bind(worker->parts[p], binding_of(p), found ? &progress : NULL);
     for (int e = 0; e < partition->count; e++) {
         partition->events[e].stored = false;
+        partition->events[e].known = partition->events[e].secured;
         for (int c = 0; c < CALLS_MAX; c++)
             partition->events[e].calls[c].done = false;
     }
@@ -1276,10 +1290,7 @@ check_hand_over(struct sim_worker *worker, int p)
 static void
 abandon(struct sim_worker *worker, int p)
 {
-    for (int i = 0; i < sim.letter_count; i++) {
-        if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
-            sim.letters[i].abandoned = true;
-    }
+    abandon_letters(worker, p);
     break_halves(worker->core, user_of(p));
     core_abandon(worker->core, worker->parts[p]);
     break_halves(worker->core, NULL);

@@ -57,7 +57,8 @@ struct core_job {
     int64_t started_ms, first_ms; /* of the last and the first try; first_ms 0: none yet */
     int64_t held_ms;              /* the gate's, at the first try */
     uint64_t successes;           /* the gate's, at the first try or the last failure */
-    unsigned strikes;             /* failures of configuration while others succeeded in between */
+    unsigned strikes;             /* what stops the account, while others succeeded in between */
+    unsigned denials;             /* of them, those with 403 or 404 */
     int64_t alone_ms;        /* of the second of them: others had succeeded for the first time */
     bool created;            /* its contact was created by us */
     bool alone;              /* is not folded: it was part of a fold that was refused */

@@ -70,6 +70,7 @@ enum poison {
     POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
     POISON_MISSING,   /* 404, which does, too */
     POISON_MOVED,     /* 302, and so does that */
+    POISON_THROTTLED, /* 429 with Retry-After, which stops its account */
     POISON_BREAKS     /* 500 each time */
 };
 
@@ -236,7 +237,7 @@ static enum poison
 pick_poison(void)
 {
     static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_MISSING,
-                                          POISON_MOVED, POISON_BREAKS};
+                                          POISON_MOVED,   POISON_THROTTLED, POISON_BREAKS};
 
     return poisons[pick((int)ARRAY_LEN(poisons))];
 }
@@ -723,6 +724,11 @@ reply_to_call(const struct sim_call *call)
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 404};
     case POISON_MOVED:
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 302};
+    case POISON_THROTTLED:
+        return (struct settlement){.verdict = VERDICT_THROTTLED,
+                                   .status = 429,
+                                   .congestion = true,
+                                   .not_before_ms = sim.now + 10000 + pick(50000)};
     case POISON_BREAKS:
         return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
     default:

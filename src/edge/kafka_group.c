@@ -6,10 +6,7 @@
 #include "base/xalloc.h"
 #include "edge/kafka_state.h"
 
-enum {
-    ASK_DELAY_MIN_MS = 100,
-    ASK_DELAY_MAX_MS = 5000
-};
+enum { ASK_DELAY_MIN_MS = 100, ASK_DELAY_MAX_MS = 5000 };
 
 /* ---- lists ---- */
 

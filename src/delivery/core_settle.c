@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "delivery/core_state.h"
 #include "delivery/retry.h"
@@ -227,17 +228,12 @@ settle_created(struct core *core, struct core_job *job, int64_t now)
     return SETTLED_CREATED;
 }
 
-/* Why it is tried again, for those who look on. A character that was cut loses its bytes. */
+/* Why it is tried again, for those who look on. */
 static void
 note_failure(struct core_job *job, const struct settlement *settlement)
 {
-    const char *reason = settlement->reason ? settlement->reason : "";
-    size_t len = strnlen(reason, JOB_REASON_MAX - 1);
-
-    while (len && reason[len] && ((unsigned char)reason[len] & 0xc0) == 0x80)
-        len--;
-    memcpy(job->last_reason, reason, len);
-    job->last_reason[len] = '\0';
+    utf8_copy(job->last_reason, sizeof(job->last_reason),
+              settlement->reason ? settlement->reason : "");
     job->last_verdict = settlement->verdict;
     job->last_status = settlement->status;
 }

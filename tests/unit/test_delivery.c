@@ -754,6 +754,24 @@ the_third_403_or_404_is_the_calls_own_when_others_succeed_in_between(void **stat
     }
 }
 
+/* Three denials it takes, whatever else was counted before. */
+static void
+a_403_behind_two_redirects_is_not_the_third(void **state)
+{
+    static const int statuses[] = {302, 302, 403, 403};
+    struct fixture *fixture = *state;
+
+    open_event(fixture, fixture->part, "poison@example.com", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+        struct core_job *job;
+
+        while (core_job_offset(job = await_next(fixture)) != 0)
+            settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
+        settle_status(fixture, job, statuses[i], SETTLED_WAITING);
+        open_event(fixture, fixture->part, "other@example.com", NULL);
+    }
+}
+
 static void
 a_401_is_never_a_calls_own(void **state)
 {
@@ -1322,6 +1340,7 @@ main(void)
         WITH_CORE(time_under_retry_after_does_not_count_against_retry_for),
         WITH_CORE(a_hold_before_the_first_try_gives_a_call_no_more_time),
         WITH_CORE(the_third_403_or_404_is_the_calls_own_when_others_succeed_in_between),
+        WITH_CORE(a_403_behind_two_redirects_is_not_the_third),
         WITH_CORE(a_401_is_never_a_calls_own),
         WITH_CORE(what_else_looks_like_configuration_is_a_calls_own_after_retry_for),
         WITH_CORE(a_success_or_two_after_an_hour_of_redirects_make_none_a_calls_own),

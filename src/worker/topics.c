@@ -43,7 +43,7 @@ subscribe_again(struct worker *worker)
     size_t count;
     const char **topics = worker_topics(worker->config, &count);
 
-    /* It makes the library look for its topics at once, and not in five minutes. */
+    /* It makes the library look for its topics at once. */
     if (kafka_subscribe(worker->kafka, topics, count, &err))
         log_warning("kafka.not_subscribed", log_text("reason", err.msg),
                     log_text("effect", "the topic is found by the next refresh of the metadata"));

@@ -28,18 +28,20 @@ static enum verdict
 judge(struct core *core, struct core_job *job, const struct settlement *settlement, int64_t now)
 {
     const struct gate *gate = &core_account_of(core, job->call->account)->gate;
-    unsigned enough = settlement->verdict == VERDICT_THROTTLED ? THROTTLED_STRIKES : STRIKES;
+    bool throttled = settlement->verdict == VERDICT_THROTTLED;
+    struct core_strikes *strikes = throttled ? &job->throttles : &job->refusals;
+    unsigned enough = throttled ? THROTTLED_STRIKES : STRIKES;
 
     if (!job->event || !stops_others(settlement))
         return settlement->verdict;
-    if (job->strikes && gate->successes <= job->successes)
+    if (strikes->count && gate->successes <= job->successes)
         return settlement->verdict;
-    if (++job->strikes == 2)
-        job->alone_ms = now;
+    if (++strikes->count == 2)
+        strikes->alone_ms = now;
     job->denials += settlement->status == 403 || settlement->status == 404;
     if (job->denials >= STRIKES)
         return VERDICT_PERMANENT;
-    if (job->strikes < enough || now - job->alone_ms <= core->limits.retry_for_ms)
+    if (strikes->count < enough || now - strikes->alone_ms <= core->limits.retry_for_ms)
         return settlement->verdict;
     return VERDICT_PERMANENT;
 }
@@ -128,7 +130,7 @@ settle_split(struct core *core, struct core_job *job, int64_t now)
 {
     core_fold_split(core, job);
     job->attempts = 0; /* they were the fold's */
-    job->strikes = job->denials = 0;
+    job->refusals.count = job->throttles.count = job->denials = 0;
     core_job_set_state(core, job, JOB_WAITING, now);
     return SETTLED_SPLIT;
 }

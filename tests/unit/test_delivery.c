@@ -1130,6 +1130,23 @@ a_retry_after_that_one_contact_draws_each_time_ends_as_its_dead_letter(void **st
     }
 }
 
+/* An account that was over its limit for long, and then is refused as a whole. */
+static void
+a_redirect_behind_many_retry_afters_is_only_the_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_job *job;
+    int others = 0;
+
+    assert_int_equal(throttle_poison(fixture, HOUR, 20, &others), 20);
+    while (core_job_offset(job = await_next(fixture)) != 0) {
+        pass(fixture, 20);
+        settle(fixture, job, VERDICT_DONE, SETTLED_DONE);
+        open_event(fixture, fixture->part, "other@example.com", NULL);
+    }
+    settle_status(fixture, job, 302, SETTLED_WAITING);
+}
+
 static void
 what_is_asked_for_with_the_last_of_them_still_holds_the_account(void **state)
 {
@@ -1358,6 +1375,7 @@ main(void)
         WITH_CORE(no_call_of_the_account_starts_before_retry_after),
         WITH_CORE(an_earlier_retry_after_does_not_undercut_a_later_one),
         WITH_CORE(a_retry_after_that_one_contact_draws_each_time_ends_as_its_dead_letter),
+        WITH_CORE(a_redirect_behind_many_retry_afters_is_only_the_first),
         WITH_CORE(what_is_asked_for_with_the_last_of_them_still_holds_the_account),
         WITH_CORE(a_retry_after_that_everybody_draws_is_nobodys_own),
         WITH_CORE(a_forgotten_calls_retry_after_counts_as_well),

@@ -96,6 +96,7 @@ $(BUILD)/unit/test_admin: $(BUILD)/src/edge/admin.o
 $(BUILD)/unit/test_admin: LIBS += libmicrohttpd
 $(BUILD)/unit/test_notify: $(BUILD)/src/edge/notify.o
 $(BUILD)/unit/test_seeing: $(BUILD)/src/worker/seeing.o
+$(BUILD)/unit/test_topics: $(BUILD)/src/worker/topics.o
 $(BUILD)/unit/test_contact_json: $(BUILD)/src/cmd/contact_json.o
 $(BUILD)/unit/test_store $(BUILD)/unit/test_fold: $(BUILD)/src/sandbox/store.o $(BUILD)/src/sandbox/text.o
 $(BUILD)/unit/test_redrive_index: $(BUILD)/src/cmd/redrive_index.o

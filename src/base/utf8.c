@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <locale.h>
+#include <string.h>
 #include <wctype.h>
 
 #include "base/buf.h"
@@ -67,6 +68,17 @@ utf8_is_valid(const char *text, size_t len)
         at += n;
     }
     return true;
+}
+
+void
+utf8_copy(char *to, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size - 1);
+
+    while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    memcpy(to, text, len);
+    to[len] = '\0';
 }
 
 uint32_t

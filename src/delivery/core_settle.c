@@ -1,30 +1,48 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "delivery/core_state.h"
 #include "delivery/retry.h"
 
-enum { STRIKES = 3 /* so often what others do not draw; then it may be the call's own */ };
+enum {
+    STRIKES = 3,           /* so often what others do not draw; then it may be the call's own */
+    THROTTLED_STRIKES = 30 /* the same of Retry-After, which hits any call by chance */
+};
+
+/* Whether what JOB drew stops the whole account, and may be the call's own all the same. A 401
+ * never is: a key is refused for all calls. */
+static bool
+stops_others(const struct settlement *settlement)
+{
+    if (settlement->verdict == VERDICT_THROTTLED)
+        return settlement->not_before_ms > 0;
+    return settlement->verdict == VERDICT_CONFIGURATION && settlement->status != 401;
+}
 
 /* What looks like a failure of the account, and one call draws again and again while others succeed
  * in between, is the call's own: of a 403 or 404 at once; of whatever else when others first did so
- * longer ago than retry_for, holds counted, since it makes them itself. A 401 never: a key is
- * refused for all calls. */
+ * longer ago than retry_for, holds counted, since it makes them itself. */
 static enum verdict
 judge(struct core *core, struct core_job *job, const struct settlement *settlement, int64_t now)
 {
     const struct gate *gate = &core_account_of(core, job->call->account)->gate;
-    bool at_once = settlement->status == 403 || settlement->status == 404;
+    bool throttled = settlement->verdict == VERDICT_THROTTLED;
+    struct core_strikes *strikes = throttled ? &job->throttles : &job->refusals;
+    unsigned enough = throttled ? THROTTLED_STRIKES : STRIKES;
 
-    if (!job->event || settlement->verdict != VERDICT_CONFIGURATION || settlement->status == 401)
+    if (!job->event || !stops_others(settlement))
         return settlement->verdict;
-    if (job->strikes && gate->successes <= job->successes)
-        return VERDICT_CONFIGURATION;
-    if (++job->strikes == 2)
-        job->alone_ms = now;
-    if (job->strikes < STRIKES || (!at_once && now - job->alone_ms <= core->limits.retry_for_ms))
-        return VERDICT_CONFIGURATION;
+    if (strikes->count && gate->successes <= job->successes)
+        return settlement->verdict;
+    if (++strikes->count == 2)
+        strikes->alone_ms = now;
+    job->denials += settlement->status == 403 || settlement->status == 404;
+    if (job->denials >= STRIKES)
+        return VERDICT_PERMANENT;
+    if (strikes->count < enough || now - strikes->alone_ms <= core->limits.retry_for_ms)
+        return settlement->verdict;
     return VERDICT_PERMANENT;
 }
 
@@ -112,7 +130,7 @@ settle_split(struct core *core, struct core_job *job, int64_t now)
 {
     core_fold_split(core, job);
     job->attempts = 0; /* they were the fold's */
-    job->strikes = 0;
+    job->refusals.count = job->throttles.count = job->denials = 0;
     core_job_set_state(core, job, JOB_WAITING, now);
     return SETTLED_SPLIT;
 }
@@ -152,8 +170,10 @@ settle_again(struct core *core, struct core_job *job, const struct settlement *s
 {
     struct core_account *account = core_account_of(core, job->call->account);
     bool own = is_its_own_fault(core, job, &account->gate, settlement, now);
-    int64_t due_ms = now + retry_delay_ms(&core->rng, job->attempts, core->limits.retry_min_ms,
-                                          core->limits.retry_max_ms);
+    /* After Retry-After, not within: the others go first, whom it may have held up alone. */
+    int64_t from_ms = settlement->not_before_ms > now ? settlement->not_before_ms : now;
+    int64_t due_ms = from_ms + retry_delay_ms(&core->rng, job->attempts, core->limits.retry_min_ms,
+                                              core->limits.retry_max_ms);
 
     job->successes = account->gate.successes;
     if (own)
@@ -164,8 +184,7 @@ settle_again(struct core *core, struct core_job *job, const struct settlement *s
     /* What fails under a hold fails with all others: it is not held against this call. */
     if (account->gate.hold != GATE_OPEN && job->attempts > 1)
         job->attempts--;
-    core_job_set_state(core, job, JOB_WAITING,
-                       due_ms > settlement->not_before_ms ? due_ms : settlement->not_before_ms);
+    core_job_set_state(core, job, JOB_WAITING, due_ms);
     return SETTLED_WAITING;
 }
 
@@ -211,17 +230,12 @@ settle_created(struct core *core, struct core_job *job, int64_t now)
     return SETTLED_CREATED;
 }
 
-/* Why it is tried again, for those who look on. A character that was cut loses its bytes. */
+/* Why it is tried again, for those who look on. */
 static void
 note_failure(struct core_job *job, const struct settlement *settlement)
 {
-    const char *reason = settlement->reason ? settlement->reason : "";
-    size_t len = strnlen(reason, JOB_REASON_MAX - 1);
-
-    while (len && reason[len] && ((unsigned char)reason[len] & 0xc0) == 0x80)
-        len--;
-    memcpy(job->last_reason, reason, len);
-    job->last_reason[len] = '\0';
+    utf8_copy(job->last_reason, sizeof(job->last_reason),
+              settlement->reason ? settlement->reason : "");
     job->last_verdict = settlement->verdict;
     job->last_status = settlement->status;
 }

@@ -43,6 +43,12 @@ struct core_fold {
     bool broken;                   /* a member was given back while it was on its way */
 };
 
+/* What stops a whole account and a call drew, while others succeeded in between. */
+struct core_strikes {
+    unsigned count;
+    int64_t alone_ms; /* of the second of them: others had succeeded for the first time */
+};
+
 struct core_job {
     struct call *call;
     struct call *create;      /* to be sent first: creates the contact of a track; or NULL */
@@ -57,9 +63,9 @@ struct core_job {
     int64_t started_ms, first_ms; /* of the last and the first try; first_ms 0: none yet */
     int64_t held_ms;              /* the gate's, at the first try */
     uint64_t successes;           /* the gate's, at the first try or the last failure */
-    unsigned strikes;             /* failures of configuration while others succeeded in between */
-    int64_t alone_ms;        /* of the second of them: others had succeeded for the first time */
-    bool created;            /* its contact was created by us */
+    struct core_strikes refusals, throttles; /* configuration; Retry-After */
+    unsigned denials;                        /* of the refusals, those with 403 or 404 */
+    bool created;                            /* its contact was created by us */
     bool alone;              /* is not folded: it was part of a fold that was refused */
     struct core_fold *fold;  /* that it leads, or NULL */
     struct core_job *leader; /* while folded */

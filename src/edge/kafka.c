@@ -19,6 +19,7 @@ enum {
     POLL_MS = 500,          /* the library counts a member as dead that does not poll */
     EVENTS_PER_STEP = 1000, /* log lines, as a rule */
     PARTITIONS_TIMEOUT_MS = 3000,
+    CLOSE_DELAY_MS = 3000, /* at most, for an assignment that is on its way */
     FATAL_TEXT_MAX = 512,
     TOPICS_TEXT_MAX = 1024 /* in a log line */
 };
@@ -439,11 +440,21 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
 
 /* ---- leaving ---- */
 
-void
-kafka_leave(struct kafka *kafka)
+int64_t
+kafka_close_due(const struct kafka *kafka)
 {
-    if (kafka->life == KAFKA_MEMBER)
-        kafka_group_leave(kafka);
+    int64_t left_ms = kafka->leave_by_ms - kafka->now_ms;
+
+    return kafka->now_ms + (left_ms > 0 ? clock_earlier(CLOSE_DELAY_MS, left_ms / 2) : 0);
+}
+
+void
+kafka_leave(struct kafka *kafka, int64_t by_ms)
+{
+    if (kafka->life != KAFKA_MEMBER)
+        return;
+    kafka->leave_by_ms = by_ms;
+    kafka_group_leave(kafka);
 }
 
 bool

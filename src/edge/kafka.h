@@ -110,8 +110,9 @@ void kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_
 /* Answers the last ops->revoked: gives the partitions back and frees them. */
 void kafka_release(struct kafka *kafka);
 
-/* Leaves the group: what is still owned comes back by ops->revoked. Done when kafka_is_closed. */
-void kafka_leave(struct kafka *kafka);
+/* Leaves the group: what is still owned comes back by ops->revoked. Done when kafka_is_closed,
+ * which is wanted by BY_MS, an absolute time. */
+void kafka_leave(struct kafka *kafka, int64_t by_ms);
 bool kafka_is_closed(const struct kafka *kafka);
 
 /* After so long without a sign of life the group gives a member's partitions to others. */

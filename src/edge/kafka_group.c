@@ -6,11 +6,7 @@
 #include "base/xalloc.h"
 #include "edge/kafka_state.h"
 
-enum {
-    ASK_DELAY_MIN_MS = 100,
-    ASK_DELAY_MAX_MS = 5000,
-    CLOSE_DELAY_MS = 3000 /* at most, for an assignment that is on its way */
-};
+enum { ASK_DELAY_MIN_MS = 100, ASK_DELAY_MAX_MS = 5000 };
 
 /* ---- lists ---- */
 
@@ -658,7 +654,7 @@ kafka_group_leave(struct kafka *kafka)
     if (unanswered)
         answer_assignment(kafka);
     kafka->life = KAFKA_LEAVING;
-    kafka->close_due_ms = kafka->now_ms + CLOSE_DELAY_MS;
+    kafka->close_due_ms = kafka_close_due(kafka);
     kafka_group_leave_step(kafka);
 }
 
@@ -680,7 +676,7 @@ kafka_release(struct kafka *kafka)
         assign_known(kafka);
         return;
     }
-    kafka->close_due_ms = kafka->now_ms + CLOSE_DELAY_MS;
+    kafka->close_due_ms = kafka_close_due(kafka);
     kafka_group_leave_step(kafka);
 }
 

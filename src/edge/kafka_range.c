@@ -7,7 +7,8 @@
 #include "edge/kafka_state.h"
 
 enum {
-    CHECK_MS = 500,       /* between two questions */
+    CHECK_MS = 500,       /* between two questions for the same partition */
+    IDLE_SHARE = 4,       /* between any two, of the time that the first of them has taken */
     DOUBT_MAX_MS = 10000, /* a leader that says the same for so long is the true one */
     TEXT_MAX = 128
 };
@@ -68,15 +69,32 @@ check(struct kafka *kafka, struct kafka_part *part)
     }
 }
 
-void
-kafka_range_step(struct kafka *kafka)
+/* The one whose turn came first: each gets its own, however long the others take. */
+static struct kafka_part *
+first_due(struct kafka *kafka)
 {
+    struct kafka_part *first = NULL;
+
     LIST_EACH(node, &kafka->reading) {
         struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
 
-        if (part->check_due_ms <= kafka->now_ms) {
-            check(kafka, part);
-            return;
-        }
+        if (part->check_due_ms <= kafka->now_ms &&
+            (!first || part->check_due_ms < first->check_due_ms))
+            first = part;
     }
+    return first;
+}
+
+void
+kafka_range_step(struct kafka *kafka)
+{
+    struct kafka_part *part = kafka->now_ms < kafka->range_due_ms ? NULL : first_due(kafka);
+    int64_t begin_ms, end_ms;
+
+    if (!part)
+        return;
+    begin_ms = clock_now_ms();
+    check(kafka, part);
+    end_ms = clock_now_ms();
+    kafka->range_due_ms = end_ms + IDLE_SHARE * (end_ms - begin_ms);
 }

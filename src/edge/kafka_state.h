@@ -61,6 +61,7 @@ struct kafka {
     int64_t ask_delay_ms; /* after the next failure */
 
     enum kafka_life life;
+    int64_t leave_by_ms;  /* when the caller wants it to be over */
     int64_t close_due_ms; /* while leaving: not to be put off any longer */
     bool was_assigned;    /* an assignment came, if only an empty one */
     bool stuck;           /* the library cannot be closed */
@@ -80,9 +81,10 @@ struct kafka {
     struct event_header *headers;       /* of the record being handed over */
     size_t header_cap;
 
-    int64_t now_ms;      /* of the last step */
-    int64_t gate_due_ms; /* of its next step */
-    int64_t poll_due_ms; /* the library wants to be polled even when nothing happens */
+    int64_t now_ms;       /* of the last step */
+    int64_t range_due_ms; /* no question for a partition's offsets before */
+    int64_t gate_due_ms;  /* of its next step */
+    int64_t poll_due_ms;  /* the library wants to be polled even when nothing happens */
     bool events_left, records_left;
 };
 
@@ -96,7 +98,8 @@ void kafka_commit_done(struct kafka *kafka, rd_kafka_resp_err_t error);
 void kafka_commit_go_on(struct kafka *kafka);
 
 /* Reads on where an offset was found to be there after all. One partition at a time, since it
- * blocks: as a rule for a few milliseconds, at most for a fifth of a second. */
+ * blocks: as a rule for a few milliseconds, at most for a fifth of a second, and never for more
+ * than a fifth of the time, however many partitions are in doubt. */
 void kafka_range_step(struct kafka *kafka);
 
 /* The library's rebalance events. */
@@ -119,6 +122,10 @@ void kafka_group_restart(struct kafka *kafka, struct kafka_part *part);
 
 /* Membership ends now: drops what was never read, and the library begins to leave. */
 void kafka_group_leave(struct kafka *kafka);
+
+/* Until when leaving may wait for an assignment that is on its way: half of the time that is left
+ * at the most, so that the library has some to leave in. */
+int64_t kafka_close_due(const struct kafka *kafka);
 
 /* Leaves once nothing that would get into the library's way is under way. */
 void kafka_group_leave_step(struct kafka *kafka);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "delivery/letter.h"
 #include "sendx/retry_after.h"
@@ -284,13 +285,13 @@ note_call(const struct worker *worker, const struct core_job *job, unsigned send
     const struct event *record = core_job_record(job);
 
     line->kind = call->kind;
-    snprintf(line->rule, sizeof(line->rule), "%s", call->rule);
-    snprintf(line->contact, sizeof(line->contact), "%s", call_email(call));
+    utf8_copy(line->rule, sizeof(line->rule), call->rule);
+    utf8_copy(line->contact, sizeof(line->contact), call_email(call));
     line->account = worker->config->accounts[call->account].name;
     line->tries = core_job_attempts(job) + (sends > 1 ? sends : 1);
     line->offset = record ? record->offset : -1;
     line->partition = record ? record->partition : 0;
-    snprintf(line->topic, sizeof(line->topic), "%s", record ? record->topic : "");
+    utf8_copy(line->topic, sizeof(line->topic), record ? record->topic : "");
     seeing_trace(record, &line->trace);
 }
 

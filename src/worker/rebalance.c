@@ -379,7 +379,7 @@ committing_step(struct worker *worker)
     if (worker->commit_hopeless)
         hurry(worker);
     worker->phase = PHASE_LEAVING;
-    kafka_leave(worker->kafka);
+    kafka_leave(worker->kafka, worker->stop_exit_ms);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mask.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "worker/state.h"
 
@@ -263,19 +264,6 @@ seeing_rules(const struct seeing *seeing, size_t *ret_count)
 
 /* ---- failures ---- */
 
-/* Copies what fits; a character that was cut loses its bytes. */
-static void
-keep_text(char *to, size_t size, const char *text)
-{
-    size_t len = text ? strnlen(text, size - 1) : 0;
-
-    while (len && text[len] && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
-    if (len)
-        memcpy(to, text, len);
-    to[len] = '\0';
-}
-
 static void
 keep_contact(char *to, size_t size, const char *email)
 {
@@ -284,7 +272,7 @@ keep_contact(char *to, size_t size, const char *email)
     buf_init(&masked, 4096);
     if (email)
         mask_add_email(&masked, email);
-    keep_text(to, size, buf_text(&masked));
+    utf8_copy(to, size, buf_text(&masked));
     buf_fini(&masked);
 }
 
@@ -322,10 +310,10 @@ seeing_failure(struct seeing *seeing, const struct failure_line *line)
     seen->status = line->status;
     seen->partition = line->partition;
     seen->offset = line->offset;
-    keep_text(seen->rule, sizeof(seen->rule), line->rule);
-    keep_text(seen->topic, sizeof(seen->topic), line->topic);
-    keep_text(seen->reason, sizeof(seen->reason), line->reason);
-    keep_text(seen->trace_id, sizeof(seen->trace_id), line->trace_id);
+    utf8_copy(seen->rule, sizeof(seen->rule), line->rule ? line->rule : "");
+    utf8_copy(seen->topic, sizeof(seen->topic), line->topic ? line->topic : "");
+    utf8_copy(seen->reason, sizeof(seen->reason), line->reason ? line->reason : "");
+    utf8_copy(seen->trace_id, sizeof(seen->trace_id), line->trace_id ? line->trace_id : "");
     keep_contact(seen->contact, sizeof(seen->contact), line->contact);
 }
 

@@ -75,7 +75,10 @@ struct reload {
 struct topic_watch {
     enum kafka_topic_state *states; /* as the rules' topics; NULL: nobody has looked yet */
     size_t count;
-    bool looked;    /* at all of them */
+    size_t at;      /* the next in this round; 0: none has begun */
+    bool all;       /* this round asks for those that were there, too */
+    bool found;     /* in this round */
+    bool looked;    /* at all of them, since Kafka complained last */
     int64_t due_ms; /* of the next look */
 };
 

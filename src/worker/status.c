@@ -455,8 +455,9 @@ why_of(const char *reason)
         {"progress_full", "so much above the committed offset is finished, and so much not, that "
                           "no commit could say it; an event holds that offset back"},
         {"pending_full", "as much is pending as may be; more is read when some of it is done"},
-        {"gap", "the process stood still, and a commit must show whether the partitions are still "
-                "its own"},
+        {"gap",
+         "the process stood still or could store no commit: one must show whether the partitions "
+         "are still its own"},
         {"stalled", "events wait, nothing moves, and nothing gives a reason; the log has more"},
     };
 

@@ -6,8 +6,10 @@
 #include "worker/state.h"
 
 enum {
-    LOOK_AGAIN_MS = 5000,
-    LOOK_LATER_MS = 30 * 1000 /* where nobody answers: each look may stand still for a second */
+    LOOK_AGAIN_MS = 5000,      /* between two rounds while one is not there */
+    LOOK_LATER_MS = 30 * 1000, /* where nobody answers: each question may take a second */
+    LOOK_MS = 100,             /* of a turn: what is left of a round is asked later */
+    IDLE_SHARE = 4             /* how much later, by the time that was taken */
 };
 
 static const char *
@@ -43,7 +45,7 @@ subscribe_again(struct worker *worker)
     size_t count;
     const char **topics = worker_topics(worker->config, &count);
 
-    /* It makes the library look for its topics at once, and not in five minutes. */
+    /* It makes the library look for its topics at once. */
     if (kafka_subscribe(worker->kafka, topics, count, &err))
         log_warning("kafka.not_subscribed", log_text("reason", err.msg),
                     log_text("effect", "the topic is found by the next refresh of the metadata"));
@@ -69,28 +71,33 @@ note_state(struct worker *worker, size_t i, enum kafka_topic_state state)
     return false;
 }
 
-/* ALL: those that were there, too. False when nobody answers. */
 static bool
-look(struct worker *worker, bool all)
+is_asked_for(const struct worker *worker, size_t i)
+{
+    const struct topic_watch *watch = &worker->topics;
+
+    return ruleset_topic(worker->config->rules, i)[0] != '^' &&
+           (watch->all || watch->states[i] != KAFKA_TOPIC_THERE);
+}
+
+/* Goes on with the round. False when nobody answers. */
+static bool
+look(struct worker *worker, int64_t until_ms)
 {
     struct topic_watch *watch = &worker->topics;
-    bool found = false;
-    size_t i;
 
-    for (i = 0; i < watch->count; i++) {
-        const char *topic = ruleset_topic(worker->config->rules, i);
+    for (; watch->at < watch->count && clock_now_ms() < until_ms; watch->at++) {
+        const char *topic = ruleset_topic(worker->config->rules, watch->at);
         enum kafka_topic_state state;
 
-        if (topic[0] == '^' || (!all && watch->states[i] == KAFKA_TOPIC_THERE))
+        if (!is_asked_for(worker, watch->at))
             continue;
         state = kafka_look_for_topic(worker->kafka, topic);
         if (state == KAFKA_TOPIC_UNKNOWN)
-            break;
-        found |= note_state(worker, i, state);
+            return false;
+        watch->found |= note_state(worker, watch->at, state);
     }
-    if (found)
-        subscribe_again(worker);
-    return i == watch->count;
+    return true;
 }
 
 static bool
@@ -103,10 +110,43 @@ all_are_there(const struct topic_watch *watch)
     return true;
 }
 
+static void
+begin_round(struct worker *worker)
+{
+    struct topic_watch *watch = &worker->topics;
+
+    if (!watch->states) {
+        watch->count = ruleset_topic_count(worker->config->rules);
+        watch->states = xcalloc(watch->count, sizeof(watch->states[0]));
+    }
+    watch->all = !watch->looked;
+    watch->looked = true; /* unless Kafka complains meanwhile */
+    watch->found = false;
+}
+
+static void
+end_round(struct worker *worker, bool answered)
+{
+    struct topic_watch *watch = &worker->topics;
+
+    if (watch->found)
+        subscribe_again(worker);
+    watch->looked &= answered || !watch->all;
+    watch->at = 0;
+    if (!answered)
+        watch->due_ms = worker->now + LOOK_LATER_MS;
+    else if (!watch->looked || !all_are_there(watch))
+        watch->due_ms = worker->now + LOOK_AGAIN_MS;
+    else
+        watch->due_ms = CLOCK_NEVER;
+}
+
 void
 worker_watch_topics(struct worker *worker)
 {
     struct topic_watch *watch = &worker->topics;
+    int64_t begin_ms, end_ms;
+    bool answered;
 
     if (kafka_doubts_topics(worker->kafka)) {
         watch->looked = false;
@@ -114,16 +154,15 @@ worker_watch_topics(struct worker *worker)
     }
     if (worker->phase != PHASE_RUNNING || worker->now < watch->due_ms)
         return;
-    if (!watch->states) {
-        watch->count = ruleset_topic_count(worker->config->rules);
-        watch->states = xcalloc(watch->count, sizeof(watch->states[0]));
-    }
-    if (!look(worker, !watch->looked)) {
-        watch->due_ms = worker->now + LOOK_LATER_MS;
-        return;
-    }
-    watch->looked = true;
-    watch->due_ms = all_are_there(watch) ? CLOCK_NEVER : worker->now + LOOK_AGAIN_MS;
+    if (!watch->at)
+        begin_round(worker);
+    begin_ms = clock_now_ms();
+    answered = look(worker, begin_ms + LOOK_MS);
+    end_ms = clock_now_ms();
+    if (answered && watch->at < watch->count)
+        watch->due_ms = end_ms + IDLE_SHARE * (end_ms - begin_ms);
+    else
+        end_round(worker, answered);
 }
 
 int64_t

@@ -132,3 +132,20 @@ def test_a_long_retry_after_is_capped(scene):
     worker.stop()
     check_no_request_too_early(scene.sandbox.requests(), 1, False)
     scene.check_delivered(expected)
+
+
+def test_one_contact_that_draws_it_each_time_is_given_up_and_the_others_go_on(scene):
+    """The others are paced, so that there are some in between all the while."""
+    scene.create_topics(events=1)
+    records, expected = scene.one_call_history(events=200, contacts=200, partitions=1)
+    scene.produce(records)
+    scene.sandbox.fault(status=429, retry_after="1", email="user0@example.com")
+    worker = scene.start_worker(account={"rate_limit": 25},
+                                delivery={"retry_min": "1s", "retry_max": "1s", "retry_for": "1s"})
+    scene.wait_until_finished(worker)
+    worker.stop()
+    assert check_no_request_too_early(scene.sandbox.requests(), 1, False) >= 2
+    letters = scene.dead_letters()
+    assert [(letter.sx["class"], letter.sx["status"]) for letter in letters] == [("throttled", "429")], letters
+    del expected["user0@example.com"]
+    scene.check_delivered(expected)

@@ -70,6 +70,7 @@ enum poison {
     POISON_FORBIDDEN, /* 403, which looks like a configuration failure */
     POISON_MISSING,   /* 404, which does, too */
     POISON_MOVED,     /* 302, and so does that */
+    POISON_THROTTLED, /* 429 with Retry-After, which stops its account */
     POISON_BREAKS     /* 500 each time */
 };
 
@@ -94,6 +95,7 @@ struct sim_event {
     bool stored;     /* the same, for the partition's present owner */
     bool may_repeat; /* a crash, a loss or a stuck hand-over excuses another sending */
     bool secured;    /* a stored commit says that it is finished */
+    bool known;      /* the one that the partition's present owner found did */
 };
 
 struct sim_partition {
@@ -235,7 +237,7 @@ static enum poison
 pick_poison(void)
 {
     static const enum poison poisons[] = {POISON_REFUSED, POISON_FORBIDDEN, POISON_MISSING,
-                                          POISON_MOVED, POISON_BREAKS};
+                                          POISON_MOVED,   POISON_THROTTLED, POISON_BREAKS};
 
     return poisons[pick((int)ARRAY_LEN(poisons))];
 }
@@ -380,7 +382,8 @@ model_finished(const struct sim_partition *partition, int next)
         const struct sim_event *event = &partition->events[e];
         uint64_t contacts = contacts_of(event);
 
-        if (event->secured || (e < next && has_ended(event) && !(contacts & blocked)))
+        if (event->secured || event->known ||
+            (e < next && has_ended(event) && !(contacts & blocked)))
             finished |= (uint64_t)1 << e;
         else
             blocked |= contacts;
@@ -721,6 +724,11 @@ reply_to_call(const struct sim_call *call)
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 404};
     case POISON_MOVED:
         return (struct settlement){.verdict = VERDICT_CONFIGURATION, .status = 302};
+    case POISON_THROTTLED:
+        return (struct settlement){.verdict = VERDICT_THROTTLED,
+                                   .status = 429,
+                                   .congestion = true,
+                                   .not_before_ms = sim.now + 10000 + pick(50000)};
     case POISON_BREAKS:
         return (struct settlement){.verdict = VERDICT_TRANSIENT, .status = 500};
     default:
@@ -1200,9 +1208,20 @@ excuse(int p)
         partition->events[e].may_repeat = true;
 }
 
+/* Those on their way are of an assignment that is over. */
+static void
+abandon_letters(const struct sim_worker *worker, int p)
+{
+    for (int i = 0; i < sim.letter_count; i++) {
+        if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
+            sim.letters[i].abandoned = true;
+    }
+}
+
 static void
 give_up(struct sim_worker *worker, int p)
 {
+    abandon_letters(worker, p);
     break_halves(worker->core, user_of(p));
     core_release(worker->core, worker->parts[p]);
     break_halves(worker->core, NULL);
@@ -1232,6 +1251,7 @@ assign(int w, int p)
     core_part_bind(worker->parts[p], binding_of(p), found ? &progress : NULL);
     for (int e = 0; e < partition->count; e++) {
         partition->events[e].stored = false;
+        partition->events[e].known = partition->events[e].secured;
         for (int c = 0; c < CALLS_MAX; c++)
             partition->events[e].calls[c].done = false;
     }
@@ -1298,10 +1318,7 @@ check_hand_over(struct sim_worker *worker, int p)
 static void
 abandon(struct sim_worker *worker, int p)
 {
-    for (int i = 0; i < sim.letter_count; i++) {
-        if (sim.letters[i].worker == worker - sim.workers && sim.letters[i].partition == p)
-            sim.letters[i].abandoned = true;
-    }
+    abandon_letters(worker, p);
     break_halves(worker->core, user_of(p));
     core_abandon(worker->core, worker->parts[p]);
     break_halves(worker->core, NULL);

@@ -363,7 +363,7 @@ discard_all(void)
 void
 leave(struct member *member)
 {
-    kafka_leave(member->kafka);
+    kafka_leave(member->kafka, clock_now_ms() + HANG_GUARD_MS);
     wait_until("the group to be left", is_closed, member, 0);
     assert_int_equal(member->count, 0);
     discard(member);

@@ -264,6 +264,28 @@ every_code_point_survives_writing_and_reading(void **state)
 }
 
 static void
+a_copy_that_is_cut_ends_with_a_whole_character(void **state)
+{
+    static const struct {
+        size_t size;
+        const char *copy;
+    } cuts[] = {{1, ""},
+                {2, "a"},
+                {3, "a"},
+                {4, "a\u00e4"},
+                {7, "a\u00e4"},
+                {8, "a\u00e4\U0001f600"},
+                {99, "a\u00e4\U0001f600"}};
+    char copy[99];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+        utf8_copy(copy, cuts[i].size, "a\u00e4\U0001f600");
+        assert_string_equal(copy, cuts[i].copy);
+    }
+}
+
+static void
 case_is_mapped_one_to_one_without_a_locale(void **state)
 {
     struct buf buf;
@@ -413,6 +435,7 @@ main(void)
         cmocka_unit_test(hashes_are_those_of_siphash),
         cmocka_unit_test(utf8_is_read_strictly),
         cmocka_unit_test(every_code_point_survives_writing_and_reading),
+        cmocka_unit_test(a_copy_that_is_cut_ends_with_a_whole_character),
         cmocka_unit_test(case_is_mapped_one_to_one_without_a_locale),
         cmocka_unit_test(addresses_are_masked_wherever_they_stand),
         cmocka_unit_test(a_log_line_is_logfmt_or_json_with_addresses_masked),

@@ -301,6 +301,50 @@ an_offset_that_only_a_false_leader_lacks_is_read(void **state)
     doubt_and_read_on(&eager_cluster, eager);
 }
 
+static struct kafka_part *
+add_doubted(struct kafka *kafka, int32_t number, int64_t since_ms)
+{
+    struct kafka_part *part = kafka_part_new("doubted", number);
+
+    part->check_due_ms = since_ms;
+    list_push_back(&kafka->reading, &part->node);
+    return part;
+}
+
+/* Each question takes its whole time where nobody answers. */
+static void
+many_doubts_take_a_fifth_of_the_time_and_their_turns(void **state)
+{
+    struct kafka_config config = {.bootstrap_servers = "127.0.0.1:1", .group_id = "nobody"};
+    struct kafka_settings settings = {.config = &config};
+    struct kafka kafka = {.now_ms = clock_now_ms()};
+    struct kafka_part *first, *second;
+    struct err err = {0};
+    int64_t began_ms = kafka.now_ms, due_ms;
+
+    (void)state;
+    list_init(&kafka.reading);
+    kafka.ask = kafka_ask_open(&settings, -1, &err);
+    assert_non_null(kafka.ask);
+    first = add_doubted(&kafka, 0, began_ms - 2);
+    second = add_doubted(&kafka, 1, began_ms - 1);
+    kafka_range_step(&kafka);
+    due_ms = kafka.range_due_ms;
+    assert_true(first->check_due_ms > began_ms);
+    assert_true(due_ms - began_ms >= 5 * 90); /* of the 100 ms that a question may take */
+    first->check_due_ms = began_ms;           /* its turn comes again before the other's came */
+    kafka.now_ms = due_ms - 1;
+    kafka_range_step(&kafka);
+    assert_int_equal(second->check_due_ms, began_ms - 1);
+    kafka.now_ms = due_ms;
+    kafka_range_step(&kafka);
+    assert_true(second->check_due_ms > due_ms);
+    assert_int_equal(first->check_due_ms, began_ms);
+    kafka_part_free(first);
+    kafka_part_free(second);
+    kafka_ask_close(kafka.ask);
+}
+
 static void
 a_partition_without_a_leader_keeps_no_other_waiting(void **state)
 {
@@ -334,6 +378,7 @@ main(void)
         cmocka_unit_test(an_offset_out_of_range_stops_its_partition_and_no_other),
         cmocka_unit_test(a_partition_without_a_leader_keeps_no_other_waiting),
         cmocka_unit_test(an_offset_that_only_a_false_leader_lacks_is_read),
+        cmocka_unit_test(many_doubts_take_a_fifth_of_the_time_and_their_turns),
         cmocka_unit_test(a_member_leaves_before_it_ever_joined),
     };
 

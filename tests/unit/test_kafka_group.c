@@ -1,4 +1,5 @@
 /* edge/kafka: partitions that come and go. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "kafka_unit.h"
 
@@ -135,7 +136,7 @@ leaving_waits_for_a_revocation_that_is_under_way(void **state)
     first->keep_revoked = true;
     second = join(&main_cluster, "shared", "shared", KAFKA_START_EARLIEST);
     wait_until("two partitions to be revoked", was_revoked, first, 2);
-    kafka_leave(first->kafka);
+    kafka_leave(first->kafka, clock_now_ms() + HANG_GUARD_MS);
     assert_int_equal(first->count, 2);
     first->keep_revoked = false;
     wait_until("the group to be left", is_closed, first, 0);

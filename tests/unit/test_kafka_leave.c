@@ -33,6 +33,19 @@ has_joined(struct member *member, int64_t number)
     return atomic_load(&member->kafka->gate.joined);
 }
 
+static void
+leaving_waits_at_most_half_of_the_time_it_has(void **state)
+{
+    struct kafka kafka = {.now_ms = 5000, .leave_by_ms = 5400};
+
+    (void)state;
+    assert_int_equal(kafka_close_due(&kafka), 5200);
+    kafka.leave_by_ms = 4000; /* over already */
+    assert_int_equal(kafka_close_due(&kafka), 5000);
+    kafka.leave_by_ms = 5000 + 60 * 1000;
+    assert_int_equal(kafka_close_due(&kafka), 8000);
+}
+
 /* The library aborts when it is closed in between. */
 static void
 leaving_waits_for_an_assignment_that_is_on_its_way(void **state)
@@ -47,7 +60,7 @@ leaving_waits_for_an_assignment_that_is_on_its_way(void **state)
     member = join(&cluster, "late", "late", KAFKA_START_EARLIEST);
     wait_until("the answer to its JoinGroup", has_joined, member, 0);
     assert_false(member->kafka->was_assigned);
-    kafka_leave(member->kafka);
+    kafka_leave(member->kafka, clock_now_ms() + HANG_GUARD_MS);
     assert_false(kafka_is_closed(member->kafka));
     wait_until("the group to be left", is_closed, member, 0);
     assert_true(member->kafka->was_assigned);
@@ -79,7 +92,7 @@ leave_with_an_assignment_unseen(const char *group, const char *strategy)
     wait_unseen(member, rd_kafka_queue_length(member->kafka->main));
     assert_false(member->kafka->was_assigned);
     kafka_gate_assigned(&member->kafka->gate);
-    kafka_leave(member->kafka);
+    kafka_leave(member->kafka, clock_now_ms() + HANG_GUARD_MS);
     wait_until("the group to be left", is_closed, member, 0);
     assert_true(member->kafka->was_assigned);
     assert_false(kafka_must_be_left(member->kafka));
@@ -115,6 +128,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaving_waits_at_most_half_of_the_time_it_has),
         cmocka_unit_test(leaving_waits_for_an_assignment_that_is_on_its_way),
         cmocka_unit_test(an_assignment_that_comes_while_leaving_is_taken_back_by_the_library),
         cmocka_unit_test(an_empty_assignment_that_comes_while_leaving_is_the_end_of_it),

@@ -195,9 +195,9 @@ on_rebalance(struct kafka *kafka, rd_kafka_event_t *event)
     const rd_kafka_topic_partition_list_t *partitions = rd_kafka_event_topic_partition_list(event);
 
     if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
-        kafka_group_assign(kafka, partitions);
+        kafka_coming_assign(kafka, partitions);
     else
-        kafka_group_revoke(kafka, partitions);
+        kafka_going_revoke(kafka, partitions);
 }
 
 static void
@@ -266,7 +266,7 @@ serve_all(struct kafka *kafka)
     if (kafka->life == KAFKA_CLOSED)
         return;
     kafka->events_left = serve(kafka, kafka->closing ? kafka->closing : kafka->main);
-    if (kafka_group_step(kafka))
+    if (kafka_coming_step(kafka))
         kafka->events_left = true;
     if (kafka->life == KAFKA_MEMBER)
         kafka_range_step(kafka);
@@ -424,10 +424,10 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
         serve_all(kafka);
     report(kafka);
     if (kafka->life == KAFKA_CLOSED) {
-        kafka_group_forget(kafka);
+        kafka_going_forget(kafka);
         return;
     }
-    kafka_group_leave_step(kafka);
+    kafka_going_leave_step(kafka);
     if (woken)
         look_again(kafka);
     kafka->gate_due_ms =
@@ -443,7 +443,7 @@ void
 kafka_leave(struct kafka *kafka)
 {
     if (kafka->life == KAFKA_MEMBER)
-        kafka_group_leave(kafka);
+        kafka_going_leave(kafka);
 }
 
 bool

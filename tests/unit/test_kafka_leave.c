@@ -104,7 +104,7 @@ an_empty_assignment_that_comes_while_leaving_is_the_end_of_it(void **state)
 
     (void)state;
     member->kafka->life = KAFKA_CLOSING;
-    kafka_group_assign(member->kafka, none);
+    kafka_coming_assign(member->kafka, none);
     assert_true(kafka_is_closed(member->kafka));
     assert_true(kafka_must_be_left(member->kafka));
     discard(member);

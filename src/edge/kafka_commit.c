@@ -70,7 +70,7 @@ answer_of(rd_kafka_resp_err_t error)
 static bool
 gate_is_open(const struct kafka *kafka)
 {
-    return kafka->revoke_due ? kafka_gate_is_open_revoking(&kafka->gate)
+    return kafka->revoke_due ? kafka_gate_is_open_revoking(&kafka->gate, kafka->now_ms)
                              : kafka_gate_is_open(&kafka->gate, kafka->now_ms);
 }
 

@@ -6,7 +6,8 @@
 static struct cluster main_cluster;
 
 /* They join together, before the first test. */
-static struct member *fenced, *fenced_second, *apart;
+static struct member *fenced, *fenced_second, *apart, *alone, *alone_second;
+static struct cluster alone_cluster; /* its broker goes away */
 
 static int
 set_up(void **state)
@@ -18,6 +19,9 @@ set_up(void **state)
     topic_create(&main_cluster, "apart", 2);
     fenced = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
     apart = join(&main_cluster, "apart", "apart", KAFKA_START_EARLIEST);
+    cluster_open(&alone_cluster);
+    topic_create(&alone_cluster, "alone", 2);
+    alone = join(&alone_cluster, "alone", "alone", KAFKA_START_EARLIEST);
     return 0;
 }
 
@@ -27,6 +31,7 @@ tear_down(void **state)
     (void)state;
     discard_all();
     cluster_close(&main_cluster);
+    cluster_close(&alone_cluster);
     return 0;
 }
 
@@ -114,6 +119,36 @@ so_it_is_while_partitions_are_given_back(void **state)
     leave(fenced);
 }
 
+static bool
+cannot_commit(struct member *member, int64_t number)
+{
+    (void)number;
+    return !kafka_can_commit(member->kafka);
+}
+
+/* The library would keep it and send it when there is a coordinator again: then the partitions may
+ * have been given back, and be somebody else's. */
+static void
+while_partitions_are_given_back_no_commit_begins_without_a_coordinator(void **state)
+{
+    (void)state;
+    wait_until("both partitions", has_parts, alone, 2);
+    alone->keep_revoked = true;
+    alone_second = join(&alone_cluster, "alone", "alone", KAFKA_START_EARLIEST);
+    wait_until("a partition to be revoked", was_revoked, alone, 1);
+    commit(alone, kafka_part_number(alone->parts[0]), 0, NULL);
+    assert_int_equal(alone->commit, KAFKA_COMMIT_STORED);
+    rd_kafka_mock_broker_set_down(alone_cluster.mock, 1);
+    wait_until("the gate to close", cannot_commit, alone, 0);
+    rd_kafka_mock_broker_set_up(alone_cluster.mock, 1);
+    commit(alone, kafka_part_number(alone->parts[0]), 0, NULL);
+    assert_int_equal(alone->commit, KAFKA_COMMIT_STORED);
+    alone->keep_revoked = false;
+    wait_until("a partition", has_parts, alone_second, 1);
+    leave(alone_second);
+    leave(alone);
+}
+
 /* ---- the commit gate by itself ---- */
 
 /* The question to the main thread is asked late in a turn that took long, so what may follow it has
@@ -157,9 +192,9 @@ the_gate_expects_another_join_after_the_answer_to_sync_group(void **state)
     atomic_store(&gate.alive_ms, now);
     assert_true(kafka_gate_is_open(&gate, now));
     kafka_gate_sent(&gate, API_JOIN_GROUP);
-    assert_false(kafka_gate_is_open_revoking(&gate));
+    assert_false(kafka_gate_is_open_revoking(&gate, now));
     kafka_gate_answered(&gate, API_SYNC_GROUP);
-    assert_true(kafka_gate_is_open_revoking(&gate));
+    assert_true(kafka_gate_is_open_revoking(&gate, now));
     assert_false(kafka_gate_is_open(&gate, now));
     assert_true(kafka_gate_step(&gate, main_cluster.rk, now) > now + JOIN_INTERVAL_MS);
     assert_false(kafka_gate_is_open(&gate, now + JOIN_INTERVAL_MS));
@@ -183,8 +218,10 @@ no_commit_begins_while_the_coordinator_is_silent(void **state)
     heard = atomic_load(&gate.alive_ms);
     assert_true(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS));
     assert_false(kafka_gate_is_open(&gate, heard + INTERVAL_MS + LATE_MS + 1));
+    assert_false(kafka_gate_is_open_revoking(&gate, heard + INTERVAL_MS + LATE_MS + 1));
     kafka_gate_alone(&gate);
     assert_false(kafka_gate_is_open(&gate, heard));
+    assert_false(kafka_gate_is_open_revoking(&gate, heard));
     kafka_gate_answered(&gate, API_HEARTBEAT);
     assert_true(kafka_gate_is_open(&gate, atomic_load(&gate.alive_ms)));
     rd_kafka_conf_destroy(conf);
@@ -197,6 +234,7 @@ main(void)
         cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
+        cmocka_unit_test(while_partitions_are_given_back_no_commit_begins_without_a_coordinator),
         cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
         cmocka_unit_test(the_gate_expects_another_join_after_the_answer_to_sync_group),
         cmocka_unit_test(no_commit_begins_while_the_coordinator_is_silent),

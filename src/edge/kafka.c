@@ -458,6 +458,12 @@ kafka_session_timeout_ms(const struct kafka *kafka)
     return kafka->session_timeout_ms;
 }
 
+int64_t
+kafka_era(const struct kafka *kafka)
+{
+    return kafka->era;
+}
+
 /* librdkafka before 2.3 fails an assertion when a handle is destroyed that has joined a group
  * cooperatively and was never assigned anything (its issue 4312). */
 static bool
@@ -495,6 +501,7 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->headers);
     xfree(kafka->failure);
     xfree(kafka->late_topic);
+    xfree(kafka->member_id);
     xfree(kafka->group_id);
     xfree(kafka);
 }

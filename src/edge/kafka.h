@@ -117,6 +117,17 @@ bool kafka_is_closed(const struct kafka *kafka);
 /* After so long without a sign of life the group gives a member's partitions to others. */
 int64_t kafka_session_timeout_ms(const struct kafka *kafka);
 
+/* How often the group has shared out its partitions, of which this process knows by its last
+ * assignment; far more once its membership was another one or it cannot be told.
+ *
+ * A partition that was lost in one era and comes back in one of the KAFKA_OWN_ERAS that follow was
+ * nobody else's in between, nor was the group ever without a member, so that nobody has set its
+ * offsets. For a member that is still one loses its partitions when the group has gone on to a
+ * generation that it had joined: for that it claimed what it owned then, and what is claimed a
+ * cooperative group gives to nobody else. In the next it may. */
+int64_t kafka_era(const struct kafka *kafka);
+enum { KAFKA_OWN_ERAS = 2 };
+
 /* Whether the library cannot be got rid of: then the process ends with it, by _exit. */
 bool kafka_must_be_left(const struct kafka *kafka);
 

@@ -51,6 +51,9 @@ struct kafka {
     size_t part_count;    /* of all four */
 
     int64_t session_timeout_ms;
+    char *member_id;     /* at the last assignment, or NULL */
+    int64_t memberships; /* that cannot be said to be the same */
+    int64_t era;
 
     bool topics_doubted; /* since the worker asked */
     bool group_denied;   /* until partitions are assigned */

@@ -132,6 +132,7 @@ on_lost(void *arg, struct kafka_part **parts, size_t count)
     struct member *member = arg;
 
     member->lost_total += count;
+    member->lost_era = kafka_era(member->kafka);
     for (size_t i = 0; i < count; i++) {
         bool was_revoked = false;
 

@@ -64,6 +64,7 @@ struct member {
     struct kafka_part *revoked[PARTS_MAX];
     size_t revoked_count;
     size_t assigned_total, lost_total, rebalances;
+    int64_t lost_era; /* of the last loss */
     struct seen seen[RECORDS_MAX];
     size_t seen_count;
     bool no_room, keep_revoked, failed;

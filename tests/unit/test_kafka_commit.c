@@ -6,7 +6,7 @@
 static struct cluster main_cluster;
 
 /* They join together, before the first test. */
-static struct member *fenced, *fenced_second, *apart, *alone, *alone_second;
+static struct member *fenced, *fenced_second, *apart, *alone, *alone_second, *eager, *eager_second;
 static struct cluster alone_cluster; /* its broker goes away */
 
 static int
@@ -17,8 +17,10 @@ set_up(void **state)
     cluster_open(&main_cluster);
     topic_create(&main_cluster, "fenced", 4);
     topic_create(&main_cluster, "apart", 2);
+    topic_create(&main_cluster, "eager", 1);
     fenced = join(&main_cluster, "fenced", "fenced", KAFKA_START_EARLIEST);
     apart = join(&main_cluster, "apart", "apart", KAFKA_START_EARLIEST);
+    eager = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
     cluster_open(&alone_cluster);
     topic_create(&alone_cluster, "alone", 2);
     alone = join(&alone_cluster, "alone", "alone", KAFKA_START_EARLIEST);
@@ -116,7 +118,55 @@ so_it_is_while_partitions_are_given_back(void **state)
     wait_until("what was produced", has_seen, fenced_second, 2);
     assert_false(fenced->failed || fenced_second->failed);
     leave(fenced_second);
+}
+
+/* As a member it has no other name than before; put out, it has to be given one. */
+static void
+what_comes_back_to_the_same_member_was_nobody_elses(void **state)
+{
+    static const rd_kafka_resp_err_t late[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
+                                     out[] = {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID};
+    size_t lost = fenced->lost_total;
+    int64_t era;
+
+    (void)state;
+    wait_until("all partitions", has_parts, fenced, 4);
+    era = kafka_era(fenced->kafka);
+    answer_commits(&main_cluster, late, 1);
+    commit(fenced, 1, 0, NULL);
+    assert_int_equal(fenced->lost_total, lost + 4);
+    assert_int_equal(fenced->lost_era, era);
+    wait_until("all partitions again", has_parts, fenced, 4);
+    assert_in_range(kafka_era(fenced->kafka), era + 1, era + KAFKA_OWN_ERAS);
+    era = kafka_era(fenced->kafka);
+    answer_commits(&main_cluster, out, 1);
+    commit(fenced, 1, 0, NULL);
+    wait_until("all partitions again", has_parts, fenced, 4);
+    assert_true(kafka_era(fenced->kafka) > era + KAFKA_OWN_ERAS);
     leave(fenced);
+}
+
+static bool
+has_rebalanced(struct member *member, int64_t number)
+{
+    return member->rebalances >= (size_t)number;
+}
+
+/* An eager group may give what it has taken to anybody. */
+static void
+in_an_eager_group_nothing_can_be_said_of_that(void **state)
+{
+    size_t rebalances = eager->rebalances;
+    int64_t era;
+
+    (void)state;
+    wait_until("a partition", has_parts, eager, 1);
+    era = kafka_era(eager->kafka);
+    eager_second = join_as(&main_cluster, "eager", "eager", KAFKA_START_EARLIEST, "range");
+    wait_until("another assignment", has_rebalanced, eager, (int64_t)rebalances + 1);
+    assert_true(kafka_era(eager->kafka) > era + KAFKA_OWN_ERAS);
+    leave(eager_second);
+    leave(eager);
 }
 
 static bool
@@ -234,6 +284,8 @@ main(void)
         cmocka_unit_test(where_one_partition_of_a_commit_fails_each_is_sent_by_itself),
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
+        cmocka_unit_test(what_comes_back_to_the_same_member_was_nobody_elses),
+        cmocka_unit_test(in_an_eager_group_nothing_can_be_said_of_that),
         cmocka_unit_test(while_partitions_are_given_back_no_commit_begins_without_a_coordinator),
         cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),
         cmocka_unit_test(the_gate_expects_another_join_after_the_answer_to_sync_group),

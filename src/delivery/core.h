@@ -62,7 +62,7 @@ struct core_counts {
     uint64_t consumed;
     uint64_t ended[EVENT_OUTCOME_COUNT];
     uint64_t pending;
-    uint64_t finished_before; /* of the skipped: by an earlier owner, whose progress says so */
+    uint64_t finished_before; /* of the skipped: by an earlier owner, or before the part was lost */
 };
 
 /* How full it is, for logs, metrics and tests. */

@@ -43,7 +43,7 @@ struct kafka_ops {
      * the worker calls kafka_release, which frees them. */
     void (*revoked)(void *arg, struct kafka_part **parts, size_t count);
 
-    /* These belong to somebody else already: forget them, commit nothing. Freed on return. */
+    /* These may be somebody else's already: commit nothing. Freed on return. See kafka_era. */
     void (*lost)(void *arg, struct kafka_part **parts, size_t count);
 
     /* May another record of PART be handed over? Asked before each. */
@@ -117,14 +117,14 @@ bool kafka_is_closed(const struct kafka *kafka);
 /* After so long without a sign of life the group gives a member's partitions to others. */
 int64_t kafka_session_timeout_ms(const struct kafka *kafka);
 
-/* How often the group has shared out its partitions, of which this process knows by its last
- * assignment; far more once its membership was another one or it cannot be told.
+/* The group's generation at the last assignment, and far more with each membership that may be
+ * another than the one before.
  *
- * A partition that was lost in one era and comes back in one of the KAFKA_OWN_ERAS that follow was
- * nobody else's in between, nor was the group ever without a member, so that nobody has set its
- * offsets. For a member that is still one loses its partitions when the group has gone on to a
- * generation that it had joined: for that it claimed what it owned then, and what is claimed a
- * cooperative group gives to nobody else. In the next it may. */
+ * A partition that was lost in one era and comes back at most KAFKA_OWN_ERAS later was nobody
+ * else's in between. For a member that remains one loses partitions only to a generation that it
+ * has joined itself. It claimed them in doing so, and what is claimed a cooperative group gives to
+ * nobody else in that generation; in the next they are back. Nor was the group without a member in
+ * between, so nobody has set its offsets: Kafka does not allow that. */
 int64_t kafka_era(const struct kafka *kafka);
 enum { KAFKA_OWN_ERAS = 2 };
 

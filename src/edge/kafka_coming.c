@@ -8,6 +8,8 @@
 
 enum { ASK_DELAY_MIN_MS = 100, ASK_DELAY_MAX_MS = 5000 };
 
+static const int64_t MEMBERSHIP_ERAS = INT64_C(1) << 32; /* more than there are generations */
+
 static void
 ask_soon(struct kafka *kafka)
 {
@@ -308,7 +310,7 @@ note_era(struct kafka *kafka)
     xfree(kafka->member_id);
     kafka->member_id = member_id ? xstrdup(member_id) : NULL;
     rd_kafka_mem_free(kafka->rk, member_id);
-    kafka->era = kafka->memberships * ((int64_t)INT32_MAX + 1) + (generation < 0 ? 0 : generation);
+    kafka->era = kafka->memberships * MEMBERSHIP_ERAS + (generation < 0 ? 0 : generation);
 }
 
 void

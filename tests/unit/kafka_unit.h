@@ -92,9 +92,12 @@ bool has_lost(struct member *member, int64_t number);
 bool was_revoked(struct member *member, int64_t number);
 bool is_closed(struct member *member, int64_t number);
 bool has_stopped(struct member *member, int64_t number);
+bool can_commit(struct member *member, int64_t number);
 
 struct kafka_part *part_of(struct member *member, int32_t number);
 void commit(struct member *member, int32_t number, int64_t offset, const char *metadata);
+void commit_part(struct member *member, struct kafka_part *part, int64_t offset,
+                 const char *metadata);
 void commit_two(struct member *member, int64_t offset); /* for partitions 0 and 1 */
 
 /* The member leaves its group and is gone; or it is gone without a word. */

@@ -8,8 +8,6 @@
 
 enum { ASK_DELAY_MIN_MS = 100, ASK_DELAY_MAX_MS = 5000 };
 
-static const int64_t MEMBERSHIP_ERAS = INT64_C(1) << 32; /* more than there are generations */
-
 static void
 ask_soon(struct kafka *kafka)
 {
@@ -273,46 +271,6 @@ assign_while_closing(struct kafka *kafka, const rd_kafka_topic_partition_list_t 
     kafka->life = KAFKA_CLOSED;
 }
 
-/* The group's generation, or -1. Only the text in which the library would hand the membership to
- * another process has it: "CGMDv2:", the number as it is in memory, and the names, each with its
- * zero byte. */
-static int32_t
-generation_of(rd_kafka_t *rk)
-{
-    static const char start[] = "CGMDv2:";
-    const size_t len = sizeof(start) - 1;
-    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(rk);
-    void *text = NULL;
-    size_t size = 0;
-    int32_t generation = -1;
-
-    if (!metadata)
-        return -1;
-    rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_write(metadata, &text, &size));
-    rd_kafka_consumer_group_metadata_destroy(metadata);
-    if (text && size > len + sizeof(generation) && memcmp(text, start, len) == 0)
-        memcpy(&generation, (const char *)text + len, sizeof(generation));
-    rd_kafka_mem_free(rk, text);
-    return generation;
-}
-
-/* To be called before the assignment is answered: until then there is no other generation. An eager
- * group claims nothing. */
-static void
-note_era(struct kafka *kafka)
-{
-    char *member_id = rd_kafka_memberid(kafka->rk);
-    int32_t generation = generation_of(kafka->rk);
-
-    if (kafka->eager || generation < 0 || !member_id || !kafka->member_id ||
-        strcmp(member_id, kafka->member_id) != 0)
-        kafka->memberships++;
-    xfree(kafka->member_id);
-    kafka->member_id = member_id ? xstrdup(member_id) : NULL;
-    rd_kafka_mem_free(kafka->rk, member_id);
-    kafka->era = kafka->memberships * MEMBERSHIP_ERAS + (generation < 0 ? 0 : generation);
-}
-
 void
 kafka_coming_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
@@ -323,7 +281,7 @@ kafka_coming_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *
         return;
     }
     kafka->eager = group_is_eager(kafka);
-    note_era(kafka);
+    kafka_group_note_era(kafka);
     kafka->ops.rebalanced(kafka->arg);
     kafka->group_denied = false;
     if (kafka->life == KAFKA_MEMBER)

@@ -88,6 +88,7 @@ report_lost(struct kafka *kafka)
 static void
 lose(struct kafka *kafka)
 {
+    kafka_group_note_loss(kafka);
     report_lost(kafka);
     LIST_EACH(node, &kafka->fenced)
         kafka_group_move(kafka_part_of(node), &kafka->revoking);
@@ -188,6 +189,7 @@ static void
 lose_some(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
     begin_revoking(kafka, partitions);
+    kafka_group_note_loss(kafka);
     report_revoking(kafka);
     for (int i = 0; i < partitions->cnt; i++) {
         struct kafka_part *part = kafka_group_find_in(&kafka->fenced, partitions->elems[i].topic,

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/xalloc.h"
+
+static const int64_t MEMBERSHIP_ERAS = INT64_C(1) << 32; /* more than there are generations */
 
 struct kafka_part *
 kafka_part_of(struct list *node)
@@ -99,6 +102,54 @@ kafka_group_tell_unassign(struct kafka *kafka, struct list *list)
                                      : NULL);
     }
     rd_kafka_topic_partition_list_destroy(partitions);
+}
+
+/* The group's generation, or -1. Only the text in which the library would hand the membership to
+ * another process has it: "CGMDv2:", the number as it is in memory, and the names, each with its
+ * zero byte. */
+static int32_t
+generation_of(rd_kafka_t *rk)
+{
+    static const char start[] = "CGMDv2:";
+    const size_t len = sizeof(start) - 1;
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(rk);
+    void *text = NULL;
+    size_t size = 0;
+    int32_t generation = -1;
+
+    if (!metadata)
+        return -1;
+    rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_write(metadata, &text, &size));
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    if (text && size > len + sizeof(generation) && memcmp(text, start, len) == 0)
+        memcpy(&generation, (const char *)text + len, sizeof(generation));
+    rd_kafka_mem_free(rk, text);
+    return generation;
+}
+
+/* An eager group claims nothing. */
+void
+kafka_group_note_era(struct kafka *kafka)
+{
+    char *member_id = rd_kafka_memberid(kafka->rk);
+    int32_t generation = generation_of(kafka->rk);
+
+    if (kafka->eager || generation < 0 || !member_id || !kafka->member_id ||
+        strcmp(member_id, kafka->member_id) != 0)
+        kafka->memberships++;
+    xfree(kafka->member_id);
+    kafka->member_id = member_id ? xstrdup(member_id) : NULL;
+    rd_kafka_mem_free(kafka->rk, member_id);
+    kafka->generation = generation;
+    kafka->era = kafka->memberships * MEMBERSHIP_ERAS + (generation < 0 ? 0 : generation);
+}
+
+/* As where it takes a topic for gone. Then it joins the next generation without claiming it. */
+void
+kafka_group_note_loss(struct kafka *kafka)
+{
+    if (kafka->life == KAFKA_MEMBER && generation_of(kafka->rk) == kafka->generation)
+        kafka->memberships++;
 }
 
 struct kafka_part *

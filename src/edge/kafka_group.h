@@ -30,6 +30,11 @@ void kafka_group_tell_unassign(struct kafka *kafka, struct list *list);
  * membership. Consumes ERROR. */
 int kafka_group_check(struct kafka *kafka, const char *what, rd_kafka_error_t *error);
 
+/* For kafka_era. An assignment came; to be called before it is answered: until then there is no
+ * other generation. The library gave up partitions, if need be without another generation. */
+void kafka_group_note_era(struct kafka *kafka);
+void kafka_group_note_loss(struct kafka *kafka);
+
 /* Of kafka_coming.c: begins to read what is known of the asked for; answers an assignment before
  * anything of it is. */
 void kafka_coming_go_on(struct kafka *kafka);

@@ -52,6 +52,7 @@ struct kafka {
 
     int64_t session_timeout_ms;
     char *member_id;     /* at the last assignment, or NULL */
+    int32_t generation;  /* then, or -1 */
     int64_t memberships; /* that cannot be said to be the same */
     int64_t era;
 

@@ -1,6 +1,7 @@
 /* edge/kafka: commits and their answers, and the gate before them. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "edge/kafka_group.h"
 #include "kafka_unit.h"
 
 static struct cluster main_cluster;
@@ -141,6 +142,23 @@ what_comes_back_to_the_same_member_was_nobody_elses(void **state)
     era = kafka_era(fenced->kafka);
     answer_commits(&main_cluster, out, 1);
     commit(fenced, 1, 0, NULL);
+    wait_until("all partitions again", has_parts, fenced, 4);
+    assert_true(kafka_era(fenced->kafka) > era + KAFKA_OWN_ERAS);
+}
+
+/* Nothing of the group has changed then: it takes a topic for gone, which cannot be had from a
+ * mock. */
+static void
+what_the_library_gives_up_by_itself_may_become_anybodys(void **state)
+{
+    static const rd_kafka_resp_err_t late[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION};
+    int64_t era = kafka_era(fenced->kafka);
+
+    (void)state;
+    kafka_group_note_loss(fenced->kafka);
+    answer_commits(&main_cluster, late, 1);
+    commit(fenced, 1, 0, NULL);
+    assert_int_equal(fenced->lost_era, era);
     wait_until("all partitions again", has_parts, fenced, 4);
     assert_true(kafka_era(fenced->kafka) > era + KAFKA_OWN_ERAS);
     leave(fenced);
@@ -292,6 +310,7 @@ main(void)
         cmocka_unit_test(a_commit_that_is_refused_for_the_member_is_a_loss_at_once),
         cmocka_unit_test(so_it_is_while_partitions_are_given_back),
         cmocka_unit_test(what_comes_back_to_the_same_member_was_nobody_elses),
+        cmocka_unit_test(what_the_library_gives_up_by_itself_may_become_anybodys),
         cmocka_unit_test(in_an_eager_group_nothing_can_be_said_of_that),
         cmocka_unit_test(while_partitions_are_given_back_no_commit_begins_without_a_coordinator),
         cmocka_unit_test(the_gate_waits_from_when_the_main_thread_has_answered),

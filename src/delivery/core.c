@@ -24,6 +24,7 @@ core_new(const struct core_limits *limits, uint64_t seed)
     list_init(&core->large_letters);
     list_init(&core->letters_out);
     list_init(&core->ended);
+    list_init(&core->lost);
     buf_init(&core->key, CONTACT_KEY_MAX);
     return core;
 }
@@ -208,6 +209,7 @@ core_free(struct core *core)
     while (!list_is_empty(&core->parts))
         core_release(core, CONTAINER_OF(list_first(&core->parts), struct core_part, node));
     core_event_forget_letters(core);
+    core_forget_lost(core, INT64_MAX);
     for (size_t i = 0; i < core->account_count; i++) {
         LIST_EACH(node, &core->accounts[i]->in_flight) {
             core_job_end(core, CONTAINER_OF(node, struct core_job, state_node));

@@ -62,7 +62,7 @@ struct core_counts {
     uint64_t consumed;
     uint64_t ended[EVENT_OUTCOME_COUNT];
     uint64_t pending;
-    uint64_t finished_before; /* of the skipped: by an earlier owner, whose progress says so */
+    uint64_t finished_before; /* of the skipped: by an earlier owner, or before the part was lost */
 };
 
 /* How full it is, for logs, metrics and tests. */
@@ -104,6 +104,13 @@ struct core_part *core_assign(struct core *core, int64_t start, int64_t committe
 /* From now on the commits of PART, which is new, carry its progress as text under BINDING.
  * PROGRESS, or NULL, is what was found with the committed offset: taken over and cleared. */
 void core_part_bind(struct core_part *part, uint64_t binding, struct progress *progress);
+
+/* After core_part_bind. TEXT is the metadata that was found with the committed offset, without NUL,
+ * LEN 0 where there is none. Where PART was lost before (core_lose) and offset and text are still
+ * those that this core knew or had last sent, what it had finished by then takes the place of the
+ * progress, and is returned: the part's. Else NULL. */
+const struct progress *core_part_recall(struct core *core, struct core_part *part, const char *text,
+                                        size_t len);
 
 /* Whether another event of PART may be opened: the pending limits, of which a part may hold twice
  * its share; a held event; a drain; room in the text of its progress; no need, as every account has
@@ -258,6 +265,12 @@ void core_abandon(struct core *core, struct core_part *part);
 
 /* The end of a part. What is unfinished is abandoned. */
 void core_release(struct core *core, struct core_part *part);
+
+/* The same for a part that was lost: what of it is finished is remembered, for core_part_recall, at
+ * most PROGRESS_TEXT_MAX bytes. It is for the caller to know when it may be used: ERA is a number
+ * that grows, and what was lost before one is forgotten by core_forget_lost. */
+void core_lose(struct core *core, struct core_part *part, int64_t era);
+void core_forget_lost(struct core *core, int64_t before);
 
 /* Commits, one at a time. Writes at most CAP offsets of parts that moved since the last stored
  * commit and returns how many; unless that is 0, core_committed says how it ended. An offset is

@@ -16,6 +16,7 @@ core_assign(struct core *core, int64_t start, int64_t committed, void *user)
     part->committed = committed;
     part->committing = -1;
     part->past.highest = -1;
+    part->known.offset = part->sent.offset = -1;
     part->user = user;
     buf_init(&part->text, PROGRESS_TEXT_MAX);
     list_push_back(&core->parts, &part->node);
@@ -373,20 +374,28 @@ list_unfinished(const struct core_part *part, int64_t *offsets)
     return count;
 }
 
-/* The metadata of a commit of PART, or NULL; the part's until the next commit. */
-static const char *
-progress_text(struct core *core, struct core_part *part)
+void
+core_part_write_progress(struct core_part *part, size_t max, int64_t offset)
 {
     struct progress progress = {.highest = part->ledger.highest};
     int64_t *offsets;
 
-    if (!part->bound || progress.highest < part->committing)
-        return NULL;
+    buf_reset(&part->text);
+    if (!part->bound || progress.highest < offset)
+        return;
     offsets = xcalloc(PROGRESS_OFFSETS_MAX, sizeof(*offsets));
     progress.unfinished = offsets;
     progress.count = list_unfinished(part, offsets);
-    progress_write(&part->text, core->text_max, part->binding, part->committing, &progress);
+    progress_write(&part->text, max, part->binding, offset, &progress);
     xfree(offsets);
+}
+
+/* The metadata of a commit of PART, or NULL; the part's until the next commit. */
+static const char *
+progress_text(struct core *core, struct core_part *part)
+{
+    core_part_write_progress(part, core->text_max, part->committing);
+    part->sent = core_stamp_of(part->committing, buf_text(&part->text), part->text.len);
     return part->text.len ? buf_text(&part->text) : NULL;
 }
 
@@ -421,6 +430,7 @@ core_committed(struct core *core, bool stored)
 
         if (stored && part->committing >= 0) {
             part->committed = part->committing;
+            part->known = part->sent;
             part->committed_changes = part->committing_changes;
         }
         if (stored) { /* also of a part that was refused alone: the membership is what was in doubt

@@ -2,8 +2,9 @@
  * The structs behind delivery/core, shared by its files only: core.c (accounts, time), core_job.c
  * (the states of a call), core_event.c (the life of an event, dead letters), core_settle.c (what a
  * reply does), core_slot.c (when an event counts as finished), core_fold.c (calls that are sent as
- * one), core_parts.c (partitions, hand-over, commits), core_wait.c (what a partition waits for),
- * core_view.c (for those who look on), core_check.c (gauges and invariants).
+ * one), core_parts.c (partitions, hand-over, commits), core_lost.c (what is remembered of lost
+ * partitions), core_wait.c (what a partition waits for), core_view.c (for those who look on),
+ * core_check.c (gauges and invariants).
  */
 #ifndef DELIVERY_CORE_STATE_H
 #define DELIVERY_CORE_STATE_H
@@ -133,6 +134,12 @@ struct core_event {
     size_t failure_count, failure_cap;
 };
 
+/* What the broker may have of a partition: an offset, -1 for none, and a hash of its metadata. */
+struct core_stamp {
+    int64_t offset;
+    uint64_t text;
+};
+
 struct core_part {
     struct list node;
     struct ledger ledger;
@@ -144,6 +151,7 @@ struct core_part {
     size_t past_at;       /* unfinished ones before it were received */
     uint64_t committed_changes, committing_changes; /* of the ledger */
     struct buf text;                                /* metadata of the last commit */
+    struct core_stamp known, sent; /* found or stored last, and sent last; see core_lost.c */
     bool revoked;
     bool doubted;       /* see core_doubt */
     bool being_assured; /* by the commit that is out */
@@ -171,6 +179,7 @@ struct core {
     struct list parts, refused, unmapped;
     struct list letters, large_letters, letters_out;
     struct list ended;    /* slots, while core_slot_end works */
+    struct list lost;     /* of core_lost.node */
     int64_t large_due_ms; /* none of the large ones before this */
     size_t part_count;
     struct core_account **accounts;
@@ -257,6 +266,12 @@ const struct core_event *core_part_oldest(const struct core_part *part);
 
 /* core_parts.c. Whether the text of its progress leaves no room to read on. */
 bool core_part_is_full(const struct core_part *part);
+
+/* Makes part->text that of its progress above OFFSET, at most MAX bytes; "" where there is none. */
+void core_part_write_progress(struct core_part *part, size_t max, int64_t offset);
+
+/* core_lost.c. LEN 0: no text. */
+struct core_stamp core_stamp_of(int64_t offset, const char *text, size_t len);
 
 void core_add_counts(struct core_counts *to, const struct core_counts *from);
 

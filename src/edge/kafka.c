@@ -19,7 +19,6 @@ enum {
     POLL_MS = 500,          /* the library counts a member as dead that does not poll */
     EVENTS_PER_STEP = 1000, /* log lines, as a rule */
     PARTITIONS_TIMEOUT_MS = 3000,
-    CLOSE_DELAY_MS = 3000, /* at most, for an assignment that is on its way */
     FATAL_TEXT_MAX = 512,
     TOPICS_TEXT_MAX = 1024 /* in a log line */
 };
@@ -196,9 +195,9 @@ on_rebalance(struct kafka *kafka, rd_kafka_event_t *event)
     const rd_kafka_topic_partition_list_t *partitions = rd_kafka_event_topic_partition_list(event);
 
     if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
-        kafka_group_assign(kafka, partitions);
+        kafka_coming_assign(kafka, partitions);
     else
-        kafka_group_revoke(kafka, partitions);
+        kafka_going_revoke(kafka, partitions);
 }
 
 static void
@@ -267,7 +266,7 @@ serve_all(struct kafka *kafka)
     if (kafka->life == KAFKA_CLOSED)
         return;
     kafka->events_left = serve(kafka, kafka->closing ? kafka->closing : kafka->main);
-    if (kafka_group_step(kafka))
+    if (kafka_coming_step(kafka))
         kafka->events_left = true;
     if (kafka->life == KAFKA_MEMBER)
         kafka_range_step(kafka);
@@ -425,10 +424,10 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
         serve_all(kafka);
     report(kafka);
     if (kafka->life == KAFKA_CLOSED) {
-        kafka_group_forget(kafka);
+        kafka_going_forget(kafka);
         return;
     }
-    kafka_group_leave_step(kafka);
+    kafka_going_leave_step(kafka);
     if (woken)
         look_again(kafka);
     kafka->gate_due_ms =
@@ -440,21 +439,11 @@ kafka_step(struct kafka *kafka, int64_t now, size_t record_budget)
 
 /* ---- leaving ---- */
 
-int64_t
-kafka_close_due(const struct kafka *kafka)
-{
-    int64_t left_ms = kafka->leave_by_ms - kafka->now_ms;
-
-    return kafka->now_ms + (left_ms > 0 ? clock_earlier(CLOSE_DELAY_MS, left_ms / 2) : 0);
-}
-
 void
 kafka_leave(struct kafka *kafka, int64_t by_ms)
 {
-    if (kafka->life != KAFKA_MEMBER)
-        return;
-    kafka->leave_by_ms = by_ms;
-    kafka_group_leave(kafka);
+    if (kafka->life == KAFKA_MEMBER)
+        kafka_going_leave(kafka, by_ms);
 }
 
 bool
@@ -467,6 +456,12 @@ int64_t
 kafka_session_timeout_ms(const struct kafka *kafka)
 {
     return kafka->session_timeout_ms;
+}
+
+int64_t
+kafka_era(const struct kafka *kafka)
+{
+    return kafka->era;
 }
 
 /* librdkafka before 2.3 fails an assertion when a handle is destroyed that has joined a group
@@ -506,6 +501,7 @@ kafka_close(struct kafka *kafka)
     xfree(kafka->headers);
     xfree(kafka->failure);
     xfree(kafka->late_topic);
+    xfree(kafka->member_id);
     xfree(kafka->group_id);
     xfree(kafka);
 }

@@ -43,7 +43,7 @@ struct kafka_ops {
      * the worker calls kafka_release, which frees them. */
     void (*revoked)(void *arg, struct kafka_part **parts, size_t count);
 
-    /* These belong to somebody else already: forget them, commit nothing. Freed on return. */
+    /* These may be somebody else's already: commit nothing. Freed on return. See kafka_era. */
     void (*lost)(void *arg, struct kafka_part **parts, size_t count);
 
     /* May another record of PART be handed over? Asked before each. */
@@ -117,6 +117,18 @@ bool kafka_is_closed(const struct kafka *kafka);
 
 /* After so long without a sign of life the group gives a member's partitions to others. */
 int64_t kafka_session_timeout_ms(const struct kafka *kafka);
+
+/* The group's generation at the last assignment, and far more with each membership that may be
+ * another than the one before.
+ *
+ * A partition that was lost in one era and comes back at most KAFKA_OWN_ERAS later was nobody
+ * else's in between. For a group puts a member out or goes on to a generation that it has joined,
+ * too. It claimed them in doing so, and what is claimed a cooperative group gives to nobody else in
+ * that generation; in the next they are back. Nor was the group without a member in between, so
+ * nobody has set its offsets: Kafka does not allow that. What the library gives up by itself, as
+ * when it takes a topic for gone, it does not claim: that, too, is like another membership. */
+int64_t kafka_era(const struct kafka *kafka);
+enum { KAFKA_OWN_ERAS = 2 };
 
 /* Whether the library cannot be got rid of: then the process ends with it, by _exit. */
 bool kafka_must_be_left(const struct kafka *kafka);

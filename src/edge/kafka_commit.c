@@ -70,7 +70,7 @@ answer_of(rd_kafka_resp_err_t error)
 static bool
 gate_is_open(const struct kafka *kafka)
 {
-    return kafka->revoke_due ? kafka_gate_is_open_revoking(&kafka->gate)
+    return kafka->revoke_due ? kafka_gate_is_open_revoking(&kafka->gate, kafka->now_ms)
                              : kafka_gate_is_open(&kafka->gate, kafka->now_ms);
 }
 
@@ -206,7 +206,7 @@ end_commit(struct kafka *kafka, rd_kafka_resp_err_t error)
     kafka->ops.committed(kafka->arg, answer_of(error), error ? NULL : refused, error ? 0 : count);
     xfree(refused);
     if (is_fenced(error))
-        kafka_group_fence(kafka);
+        kafka_going_fence(kafka);
 }
 
 /* Where one partition of several fails, librdkafka 2.0.2 reports its error for all: then each is

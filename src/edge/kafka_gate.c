@@ -221,7 +221,7 @@ kafka_gate_is_open(const struct kafka_gate *gate, int64_t now)
 }
 
 bool
-kafka_gate_is_open_revoking(const struct kafka_gate *gate)
+kafka_gate_is_open_revoking(const struct kafka_gate *gate, int64_t now)
 {
-    return !atomic_load(&gate->join_out);
+    return !atomic_load(&gate->join_out) && has_coordinator(gate, now);
 }

@@ -71,7 +71,8 @@ int64_t kafka_gate_step(struct kafka_gate *gate, rd_kafka_t *rk, int64_t now) MU
 
 bool kafka_gate_is_open(const struct kafka_gate *gate, int64_t now);
 
-/* While the library waits for partitions to be given back, it sends a JoinGroup on no account. */
-bool kafka_gate_is_open_revoking(const struct kafka_gate *gate);
+/* While the library waits for partitions to be given back, it sends a JoinGroup on no account. But
+ * what it keeps until there is a coordinator would be sent when they are somebody else's. */
+bool kafka_gate_is_open_revoking(const struct kafka_gate *gate, int64_t now);
 
 #endif

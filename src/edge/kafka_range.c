@@ -48,7 +48,7 @@ resume(struct kafka *kafka, struct kafka_part *part)
     part->trouble = NULL;
     log_info("partition.resumed", log_text("topic", part->topic),
              log_int("partition", part->number), log_int("offset", part->next));
-    kafka_group_restart(kafka, part);
+    kafka_coming_restart(kafka, part);
 }
 
 static void

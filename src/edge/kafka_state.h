@@ -1,7 +1,7 @@
 /*
- * The consumer's state, shared by kafka.c (life, records), kafka_commit.c, kafka_range.c and
- * kafka_group.c (partitions coming and going) only. All of it but the gate belongs to the loop's
- * thread.
+ * The consumer's state, shared by kafka.c (life, records), kafka_commit.c, kafka_range.c,
+ * kafka_coming.c, kafka_going.c (partitions) and kafka_group.c (what these two share) only. All of
+ * it but the gate belongs to the loop's thread.
  */
 #ifndef EDGE_KAFKA_STATE_H
 #define EDGE_KAFKA_STATE_H
@@ -51,6 +51,10 @@ struct kafka {
     size_t part_count;    /* of all four */
 
     int64_t session_timeout_ms;
+    char *member_id;     /* at the last assignment, or NULL */
+    int32_t generation;  /* then, or -1 */
+    int64_t memberships; /* that cannot be said to be the same */
+    int64_t era;
 
     bool topics_doubted; /* since the worker asked */
     bool group_denied;   /* until partitions are assigned */
@@ -103,35 +107,35 @@ void kafka_commit_go_on(struct kafka *kafka);
 void kafka_range_step(struct kafka *kafka);
 
 /* The library's rebalance events. */
-void kafka_group_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
-void kafka_group_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
+void kafka_coming_assign(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
+void kafka_going_revoke(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions);
 
 /* Asks, takes answers, and assigns what is known. True when there is work left. */
-bool kafka_group_step(struct kafka *kafka);
+bool kafka_coming_step(struct kafka *kafka);
 
 /* A commit was answered so that the assignment must be over: ops->lost, before the library says so.
  */
-void kafka_group_fence(struct kafka *kafka);
+void kafka_going_fence(struct kafka *kafka);
 
 /* One that ops->assigned was called for and ops->lost was not, or NULL. */
 struct kafka_part *kafka_group_find(struct kafka *kafka, const char *topic, int32_t number);
 
 /* Has PART assigned anew where it is to be read on; an eager group's partitions all with it. Only
  * while no rebalance is under way. */
-void kafka_group_restart(struct kafka *kafka, struct kafka_part *part);
+void kafka_coming_restart(struct kafka *kafka, struct kafka_part *part);
 
 /* Membership ends now: drops what was never read, and the library begins to leave. */
-void kafka_group_leave(struct kafka *kafka);
+void kafka_going_leave(struct kafka *kafka, int64_t by_ms);
 
 /* Until when leaving may wait for an assignment that is on its way: half of the time that is left
  * at the most, so that the library has some to leave in. */
-int64_t kafka_close_due(const struct kafka *kafka);
+int64_t kafka_going_close_due(const struct kafka *kafka);
 
 /* Leaves once nothing that would get into the library's way is under way. */
-void kafka_group_leave_step(struct kafka *kafka);
+void kafka_going_leave_step(struct kafka *kafka);
 
 /* The library is out of the group: what there still is was lost. */
-void kafka_group_forget(struct kafka *kafka);
+void kafka_going_forget(struct kafka *kafka);
 
 /* Frees what there still is and calls nobody. */
 void kafka_group_fini(struct kafka *kafka);

@@ -176,6 +176,19 @@ log_progress(const struct kafka_part *part, const struct progress *progress)
              log_int("but_for", (int64_t)progress->count));
 }
 
+/* The partition was lost and is back: what it had finished by then is not done again. */
+static void
+log_recalled(const struct kafka_part *part, const struct progress *progress)
+{
+    int64_t committed = kafka_part_committed(part);
+
+    log_info("partition.remembered", log_text("topic", kafka_part_topic(part)),
+             log_int("partition", kafka_part_number(part)), log_int("committed", committed),
+             log_int("finished_up_to", progress->highest),
+             log_int("but_for", (int64_t)progress->count),
+             log_int("offsets", progress->highest - committed + 1 - (int64_t)progress->count));
+}
+
 /* What was found with the committed offset says which events above it were finished. */
 static void
 bind_progress(struct worker *worker, const struct kafka_part *part, struct core_part *to)
@@ -183,6 +196,7 @@ bind_progress(struct worker *worker, const struct kafka_part *part, struct core_
     uint64_t binding = progress_binding(worker->config->kafka.group_id, kafka_part_topic(part),
                                         kafka_part_number(part));
     struct progress progress;
+    const struct progress *recalled;
     size_t len;
     const char *text = kafka_part_metadata(part, &len);
     bool found = text && progress_read(text, len, binding, kafka_part_committed(part), &progress);
@@ -196,6 +210,9 @@ bind_progress(struct worker *worker, const struct kafka_part *part, struct core_
                                        "group, partition and offset, or is damaged"),
                     log_text("effect", "what was finished above the offset is sent again"));
     core_part_bind(to, binding, found ? &progress : NULL);
+    recalled = core_part_recall(worker->core, to, text, len);
+    if (recalled)
+        log_recalled(part, recalled);
 }
 
 static void
@@ -218,6 +235,7 @@ on_rebalanced(void *arg)
 {
     struct worker *worker = arg;
 
+    core_forget_lost(worker->core, kafka_era(worker->kafka) - KAFKA_OWN_ERAS);
     if (worker->phase == PHASE_RUNNING)
         worker->limits_due_ms = worker->now;
 }
@@ -266,7 +284,7 @@ on_lost(void *arg, struct kafka_part **parts, size_t count)
     worker->counts.lost += count;
     for (size_t i = 0; i < count; i++) {
         abandon(worker, parts[i]);
-        core_release(worker->core, kafka_part_user(parts[i]));
+        core_lose(worker->core, kafka_part_user(parts[i]), kafka_era(worker->kafka));
     }
     if (worker->phase != PHASE_RUNNING)
         hurry(worker);

@@ -28,6 +28,9 @@
  *   anything that stands before an event of the same contact that is not; nothing else is ever sent
  *   twice.
  *
+ * - Losses: what was finished when a partition was lost is not sent again when it comes back to the
+ *   same worker, unless its commit has changed or a partition has changed hands since.
+ *
  * And at the end, once the faults are over, that everything was delivered or stored as a dead
  * letter, and committed.
  *
@@ -107,6 +110,15 @@ struct sim_partition {
     size_t text_len;
     int owner; /* worker, or -1 */
     int target;
+    int last_owner;
+    int changes; /* of what is committed */
+    /* when it was lost last */
+    int lost_by; /* worker, or -1 */
+    int64_t lost_era;
+    int lost_changes;
+    int64_t lost_committed; /* with a text of that length, before the commit that was out */
+    size_t lost_text_len;
+    uint64_t lost_finished; /* a bit per event */
 };
 
 /* What the API does to every call of an account for a while. */
@@ -192,15 +204,17 @@ static struct sim {
     int64_t mode_until_ms[ACCOUNTS];
     bool topic_down; /* the dead-letter topic */
     int64_t topic_until_ms, disturb_ms, faults_until_ms;
+    int64_t era; /* how often a partition has changed hands */
     bool faults, with_poison, short_texts;
     enum fold_mode fold;
     enum unknown_contact unknown; /* final folds keep their order only where nothing is created */
     bool violated;
     uint64_t calls_sent, repeats, hand_overs, crashes, lettered, folded, halved, reloads, mended;
+    uint64_t lost, recalled;
 } sim;
 
 static uint64_t total_sent, total_repeats, total_hand_overs, total_crashes, total_lettered,
-    total_folded, total_halved, total_reloads, total_mended;
+    total_folded, total_halved, total_reloads, total_mended, total_lost, total_recalled;
 static int64_t total_ms;
 
 static bool
@@ -303,7 +317,7 @@ make_world(uint64_t seed)
         struct sim_partition *partition = &sim.partitions[p];
         int64_t offset = pick(1000);
 
-        partition->owner = partition->target = -1;
+        partition->owner = partition->target = partition->last_owner = partition->lost_by = -1;
         partition->committed = -1;
         partition->count = 1 + pick(EVENTS_MAX);
         for (int e = 0; e < partition->count; e++) {
@@ -1124,6 +1138,7 @@ store_offset(const struct sim_worker *worker, int p)
             VIOLATION("partition %d: %" PRId64 " is committed, %" PRId64 " is not finished", p,
                       offset, partition->events[e].offset);
     }
+    partition->changes++;
     partition->committed = offset;
     partition->text_len = worker->commit_text_lens[p];
     memcpy(partition->text, worker->commit_texts[p], partition->text_len);
@@ -1178,11 +1193,27 @@ commit_start(struct sim_worker *worker)
     worker->commit_next_ms = sim.now + 1 + pick(300);
 }
 
+static void lose_partitions(struct sim_worker *worker, unsigned percent);
+
+/* The group has put the worker out, which it learns by the answer to a commit; that may have been
+ * stored nevertheless. */
+static void
+commit_loses(struct sim_worker *worker)
+{
+    lose_partitions(worker, 100);
+    worker->commit_out = false;
+    core_committed(worker->core, false);
+}
+
 static void
 commit_answer(struct sim_worker *worker)
 {
     if (!worker->commit_out || worker->commit_due_ms > sim.now)
         return;
+    if (worker->commit_fails && sim.faults && chance(10)) {
+        commit_loses(worker);
+        return;
+    }
     worker->commit_out = false;
     for (int p = 0; p < sim.partition_count && !worker->commit_fails; p++) {
         if (worker->commit_offsets[p] < 0)
@@ -1219,11 +1250,14 @@ abandon_letters(const struct sim_worker *worker, int p)
 }
 
 static void
-give_up(struct sim_worker *worker, int p)
+give_up(struct sim_worker *worker, int p, bool lost)
 {
     abandon_letters(worker, p);
     break_halves(worker->core, user_of(p));
-    core_release(worker->core, worker->parts[p]);
+    if (lost)
+        core_lose(worker->core, worker->parts[p], sim.era);
+    else
+        core_release(worker->core, worker->parts[p]);
     break_halves(worker->core, NULL);
     worker->parts[p] = NULL;
     worker->leaving[p] = false;
@@ -1231,6 +1265,45 @@ give_up(struct sim_worker *worker, int p)
     if (worker->commit_out && worker->commit_offsets[p] >= 0)
         worker->commit_fails = true; /* of a generation that is over: the broker refuses it */
     sim.partitions[p].owner = -1;
+}
+
+/* What its worker has finished of a partition that is lost now, and may be stored after all. */
+static void
+lose(struct sim_worker *worker, int p)
+{
+    struct sim_partition *partition = &sim.partitions[p];
+
+    excuse(p);
+    partition->lost_finished = model_finished(partition, worker->next[p]);
+    partition->lost_committed = partition->committed;
+    partition->lost_text_len = partition->text_len;
+    if (worker->commit_out && worker->commit_offsets[p] >= 0 && chance(50))
+        store_offset(worker, p);
+    give_up(worker, p, true);
+    partition->lost_by = (int)(worker - sim.workers);
+    partition->lost_era = sim.era;
+    partition->lost_changes = partition->changes;
+    sim.lost++;
+}
+
+/* What is finished is what the commit says and, when it is back and nothing has happened since,
+ * what its worker remembers. */
+static void
+secure(int w, int p)
+{
+    struct sim_partition *partition = &sim.partitions[p];
+    int64_t committed = partition->committed;
+    uint64_t finished =
+        committed >= 0 ? said_finished(p, committed, partition->text, partition->text_len) : 0;
+
+    if (committed >= 0 && partition->lost_by == w && partition->lost_era == sim.era &&
+        partition->lost_changes == partition->changes) {
+        sim.recalled += (finished | partition->lost_finished) != finished;
+        finished |= partition->lost_finished;
+    }
+    for (int e = 0; e < partition->count; e++)
+        partition->events[e].secured = finished >> e & 1;
+    partition->lost_by = -1;
 }
 
 static void
@@ -1243,12 +1316,18 @@ assign(int w, int p)
     bool found;
     int next = 0;
 
+    sim.era += partition->last_owner != w;
+    partition->last_owner = w;
+    core_forget_lost(worker->core, sim.era);
+    secure(w, p);
+
     while (next < partition->count && partition->events[next].offset < start)
         next++;
     worker->next[p] = next;
     worker->parts[p] = core_assign(worker->core, start, partition->committed, user_of(p));
     found = progress_read(partition->text, partition->text_len, binding_of(p), start, &progress);
     core_part_bind(worker->parts[p], binding_of(p), found ? &progress : NULL);
+    core_part_recall(worker->core, worker->parts[p], partition->text, partition->text_len);
     for (int e = 0; e < partition->count; e++) {
         partition->events[e].stored = false;
         partition->events[e].known = partition->events[e].secured;
@@ -1355,7 +1434,7 @@ revoke_step(struct sim_worker *worker)
     }
     for (int p = 0; p < sim.partition_count; p++) {
         if (worker->leaving[p])
-            give_up(worker, p);
+            give_up(worker, p, false);
     }
     worker->hand_over = OWNED;
 }
@@ -1375,6 +1454,8 @@ worker_die(struct sim_worker *worker)
             excuse(p);
             sim.partitions[p].owner = -1;
         }
+        if (sim.partitions[p].lost_by == w)
+            sim.partitions[p].lost_by = -1;
     }
     for (int i = 0; i < sim.flight_count; i++) {
         if (sim.flights[i].worker == w)
@@ -1391,21 +1472,17 @@ worker_die(struct sim_worker *worker)
 }
 
 static void
-lose_partitions(struct sim_worker *worker)
+lose_partitions(struct sim_worker *worker, unsigned percent)
 {
     for (int p = 0; p < sim.partition_count; p++) {
-        if (worker->parts[p] && chance(60)) {
-            excuse(p);
-            give_up(worker, p);
-        }
+        if (worker->parts[p] && chance(percent))
+            lose(worker, p);
     }
     if (worker->hand_over != OWNED) {
         worker->hand_over = OWNED;
         for (int p = 0; p < sim.partition_count; p++) {
-            if (worker->parts[p] && worker->leaving[p]) {
-                excuse(p);
-                give_up(worker, p);
-            }
+            if (worker->parts[p] && worker->leaving[p])
+                lose(worker, p);
         }
     }
 }
@@ -1438,7 +1515,7 @@ disturb(void)
     if (chance(10))
         worker_die(worker);
     else if (chance(20))
-        lose_partitions(worker);
+        lose_partitions(worker, 60);
     else if (chance(10))
         doubt(worker);
     else if (chance(10) && worker->hand_over != COMMITTING)
@@ -1560,6 +1637,26 @@ next_ms(void)
     return due_ms > sim.now ? due_ms : sim.now + 1;
 }
 
+/* An operator sets the offset of a partition that nobody has. */
+static void
+set_back(int p)
+{
+    struct sim_partition *partition = &sim.partitions[p];
+    int64_t offset = partition->events[pick(partition->count)].offset;
+
+    if (partition->committed < 0 || offset > partition->committed)
+        offset = partition->committed;
+    if (offset < 0 || (offset == partition->committed && !partition->text_len))
+        return; /* which would change nothing */
+    partition->committed = offset;
+    partition->text_len = 0;
+    partition->changes++;
+    excuse(p);
+    /* To exactly what was there before, so that nothing shows it. Kafka allows this only while
+     * nobody is in the group, which those who were in it notice. */
+    sim.era += offset == partition->lost_committed && !partition->lost_text_len;
+}
+
 static void
 assign_free(void)
 {
@@ -1568,6 +1665,8 @@ assign_free(void)
 
         if (partition->target < 0)
             partition->target = pick(sim.worker_count);
+        if (partition->owner < 0 && sim.faults && chance(1))
+            set_back(p);
         if (partition->owner < 0 && sim.workers[partition->target].hand_over == OWNED && chance(30))
             assign(partition->target, p);
     }
@@ -1619,6 +1718,8 @@ simulate(uint64_t seed)
     total_sent += sim.calls_sent;
     total_repeats += sim.repeats;
     total_mended += sim.mended;
+    total_lost += sim.lost;
+    total_recalled += sim.recalled;
     total_hand_overs += sim.hand_overs;
     total_crashes += sim.crashes;
     total_lettered += sim.lettered;
@@ -1644,9 +1745,10 @@ main(int argc, char **argv)
     }
     printf("simulate: hours=%" PRId64 " calls=%" PRIu64 " repeats=%" PRIu64 " hand_overs=%" PRIu64
            " crashes=%" PRIu64 " dead_letters=%" PRIu64 " folded=%" PRIu64 " halved=%" PRIu64
-           " reloads=%" PRIu64 " mended=%" PRIu64 "\n",
+           " reloads=%" PRIu64 " mended=%" PRIu64 " lost=%" PRIu64 " recalled=%" PRIu64 "\n",
            total_ms / 3600000, total_sent, total_repeats, total_hand_overs, total_crashes,
-           total_lettered, total_folded, total_halved, total_reloads, total_mended);
+           total_lettered, total_folded, total_halved, total_reloads, total_mended, total_lost,
+           total_recalled);
     printf("simulate: seeds=%" PRIu64 " violations=%" PRIu64 "\n", seeds, violations);
     return violations ? 1 : 0;
 }

@@ -132,6 +132,7 @@ on_lost(void *arg, struct kafka_part **parts, size_t count)
     struct member *member = arg;
 
     member->lost_total += count;
+    member->lost_era = kafka_era(member->kafka);
     for (size_t i = 0; i < count; i++) {
         bool was_revoked = false;
 
@@ -322,7 +323,7 @@ has_stopped(struct member *member, int64_t number)
     return member->parts[number]->stopped;
 }
 
-static bool
+bool
 can_commit(struct member *member, int64_t number)
 {
     (void)number;
@@ -400,8 +401,13 @@ commit_two(struct member *member, int64_t offset)
 void
 commit(struct member *member, int32_t number, int64_t offset, const char *metadata)
 {
-    struct kafka_offset offsets[] = {
-        {.part = part_of(member, number), .offset = offset, .metadata = metadata}};
+    commit_part(member, part_of(member, number), offset, metadata);
+}
+
+void
+commit_part(struct member *member, struct kafka_part *part, int64_t offset, const char *metadata)
+{
+    struct kafka_offset offsets[] = {{.part = part, .offset = offset, .metadata = metadata}};
     int before = member->commits;
 
     wait_until("a commit to be possible", can_commit, member, 0);

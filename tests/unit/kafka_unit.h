@@ -64,6 +64,7 @@ struct member {
     struct kafka_part *revoked[PARTS_MAX];
     size_t revoked_count;
     size_t assigned_total, lost_total, rebalances;
+    int64_t lost_era; /* of the last loss */
     struct seen seen[RECORDS_MAX];
     size_t seen_count;
     bool no_room, keep_revoked, failed;
@@ -91,9 +92,12 @@ bool has_lost(struct member *member, int64_t number);
 bool was_revoked(struct member *member, int64_t number);
 bool is_closed(struct member *member, int64_t number);
 bool has_stopped(struct member *member, int64_t number);
+bool can_commit(struct member *member, int64_t number);
 
 struct kafka_part *part_of(struct member *member, int32_t number);
 void commit(struct member *member, int32_t number, int64_t offset, const char *metadata);
+void commit_part(struct member *member, struct kafka_part *part, int64_t offset,
+                 const char *metadata);
 void commit_two(struct member *member, int64_t offset); /* for partitions 0 and 1 */
 
 /* The member leaves its group and is gone; or it is gone without a word. */

@@ -39,11 +39,11 @@ leaving_waits_at_most_half_of_the_time_it_has(void **state)
     struct kafka kafka = {.now_ms = 5000, .leave_by_ms = 5400};
 
     (void)state;
-    assert_int_equal(kafka_close_due(&kafka), 5200);
+    assert_int_equal(kafka_going_close_due(&kafka), 5200);
     kafka.leave_by_ms = 4000; /* over already */
-    assert_int_equal(kafka_close_due(&kafka), 5000);
+    assert_int_equal(kafka_going_close_due(&kafka), 5000);
     kafka.leave_by_ms = 5000 + 60 * 1000;
-    assert_int_equal(kafka_close_due(&kafka), 8000);
+    assert_int_equal(kafka_going_close_due(&kafka), 8000);
 }
 
 /* The library aborts when it is closed in between. */
@@ -117,7 +117,7 @@ an_empty_assignment_that_comes_while_leaving_is_the_end_of_it(void **state)
 
     (void)state;
     member->kafka->life = KAFKA_CLOSING;
-    kafka_group_assign(member->kafka, none);
+    kafka_coming_assign(member->kafka, none);
     assert_true(kafka_is_closed(member->kafka));
     assert_true(kafka_must_be_left(member->kafka));
     discard(member);

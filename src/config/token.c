@@ -122,6 +122,7 @@ token_next(struct scanner *scanner)
             read_text(scanner);
             return TOKEN_TEXT;
         } else if (c == '@') {
+            scanner->mark = '@';
             read_word(scanner, '@');
             return strcmp(buf_text(&scanner->text), "@include") == 0 ? TOKEN_INCLUDE : TOKEN_MARK;
         } else if (is_word(c)) {

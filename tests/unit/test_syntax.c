@@ -88,6 +88,9 @@ a_mistake_is_named_with_what_to_write_instead(void **state)
         {"a = (\n{ b = 1; }\n", "3: error: syntax error: the \"(\" of line 1 is not closed"},
         {"a = 1; }", "1: error: syntax error: nothing is open that \"}\" could close"},
         {"a = ( 1; 2 );", "1: error: syntax error: \";\" stands where a comma or the end"},
+        {"a = ( 1 @b );", "1: error: syntax error: \"@\" stands where a comma or the end"},
+        {"a = @b;", "1: error: syntax error: behind \"a\" a value is missing"},
+        {"a = 1; @b = 2;", "1: error: syntax error: \"@\" stands where the name of a setting"},
         {"a = [ 1, \"x\" ];", "1: error: the values of an array [ ] must be of one type"},
     };
     struct buf said;

@@ -50,7 +50,7 @@ def test_each_alert_and_each_reason_has_its_place_in_the_runbook():
     for header, name in (("src/delivery/gate.h", "GATE_REASON_TABLE"), ("src/delivery/core.h", "LETTER_HOLD_TABLE")):
         table = (ROOT / header).read_text().split(f"#define {name}(X)")[1].split("\n\n")[0]
         reasons |= set(re.findall(r'X\([A-Z_]+, "(\w+)"', table)) - {"open", "none"}
-    reasons |= set(re.findall(r'\{"(\w+)", "', (ROOT / "src/worker/status.c").read_text()))
+    reasons |= set(re.findall(r'\{"(\w+)",\s+"', (ROOT / "src/worker/status.c").read_text()))
     assert {"outage", "dead_letter_budget", "out_of_range", "event_held", "pending_full", "gap", "stalled"} <= reasons
     assert reasons <= anchors(), reasons - anchors()
 

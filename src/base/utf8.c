@@ -70,13 +70,21 @@ utf8_is_valid(const char *text, size_t len)
     return true;
 }
 
+size_t
+utf8_cut(const char *text, size_t len, size_t max)
+{
+    if (len <= max)
+        return len;
+    while (max && ((unsigned char)text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}
+
 void
 utf8_copy(char *to, size_t size, const char *text)
 {
-    size_t len = strnlen(text, size - 1);
+    size_t len = utf8_cut(text, strnlen(text, size), size - 1);
 
-    while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
     memcpy(to, text, len);
     to[len] = '\0';
 }

@@ -15,6 +15,9 @@ struct buf;
 /* Strict: no overlong forms, surrogates, or values above U+10FFFF. NUL bytes are valid. */
 bool utf8_is_valid(const char *text, size_t len);
 
+/* How many of the LEN bytes fit into MAX. A character that would be cut is left out whole. */
+size_t utf8_cut(const char *text, size_t len, size_t max);
+
 /* Copies what fits of TEXT, which ends with NUL and may be any bytes, into the SIZE bytes at TO,
  * with a NUL behind it. A character that would be cut is left out whole. */
 void utf8_copy(char *to, size_t size, const char *text);

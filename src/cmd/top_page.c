@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/utf8.h"
 
 enum { CELLS_MAX = 8, ROWS_MAX = 20, CELL_MAX = 160, GAP = 2 };
 
@@ -98,10 +99,8 @@ static void
 put(struct table *table, size_t column, const char *text)
 {
     char *cell = table->cells[table->rows][column];
-    size_t len = strnlen(text, CELL_MAX - 1);
+    size_t len = utf8_cut(text, strlen(text), CELL_MAX - 1);
 
-    while (len && text[len] && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
     for (size_t i = 0; i < len; i++)
         cell[i] = is_control(text[i]) ? '?' : text[i];
     cell[len] = '\0';

@@ -21,7 +21,8 @@ core_event_add_bytes(struct core *core, struct core_event *event, int64_t bytes)
     core_part_add_bytes(core, event->part, bytes);
 }
 
-/* Whether an earlier owner of PART has finished OFFSET. Offsets come in ascending order. */
+/* Whether OFFSET was finished before PART was assigned, here or by another owner. Offsets come in
+ * ascending order. */
 static bool
 was_finished(struct core_part *part, int64_t offset)
 {

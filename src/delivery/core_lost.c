@@ -27,13 +27,13 @@ struct core_lost {
 struct core_stamp
 core_stamp_of(int64_t offset, const char *text, size_t len)
 {
-    return (struct core_stamp){.offset = offset, .text = map_hash(len ? text : "", len, 0)};
+    return (struct core_stamp){.offset = offset, .text_hash = map_hash(len ? text : "", len, 0)};
 }
 
 static bool
 is_same(const struct core_stamp *a, const struct core_stamp *b)
 {
-    return a->offset == b->offset && a->text == b->text;
+    return a->offset == b->offset && a->text_hash == b->text_hash;
 }
 
 static void

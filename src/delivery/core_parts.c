@@ -352,7 +352,7 @@ core_commit_is_due(const struct core *core)
 }
 
 /* The unfinished offsets of PART below its highest finished one, as many as a text can hold:
- * received ones, then those an earlier owner has left. Returns their number. */
+ * received ones, then those left from before the assignment. Returns their number. */
 static size_t
 list_unfinished(const struct core_part *part, int64_t *offsets)
 {

@@ -152,7 +152,8 @@ settle_refused(struct core *core, struct core_job *job, const struct settlement 
     return core_event_admit(core, job, now) ? SETTLED_FAILED : SETTLED_REFUSED;
 }
 
-/* Whether JOB alone keeps failing while other calls of its account succeed. */
+/* Whether JOB alone keeps failing while other calls of its account succeed. What stops the account
+ * is for judge() to say. */
 static bool
 is_its_own_fault(const struct core *core, struct core_job *job, const struct gate *gate,
                  const struct settlement *settlement, int64_t now)
@@ -160,8 +161,8 @@ is_its_own_fault(const struct core *core, struct core_job *job, const struct gat
     bool others_succeed = gate->successes > job->successes;
     int64_t age_ms = now - job->first_ms - (gate_held_ms(gate, now) - job->held_ms);
 
-    return settlement->verdict != VERDICT_CONFIGURATION && others_succeed &&
-           age_ms > core->limits.retry_for_ms;
+    return settlement->verdict != VERDICT_CONFIGURATION && !stops_others(settlement) &&
+           others_succeed && age_ms > core->limits.retry_for_ms;
 }
 
 static enum settled

@@ -137,7 +137,7 @@ struct core_event {
 /* What the broker may have of a partition: an offset, -1 for none, and a hash of its metadata. */
 struct core_stamp {
     int64_t offset;
-    uint64_t text;
+    uint64_t text_hash;
 };
 
 struct core_part {

@@ -144,10 +144,12 @@ gate_start(struct gate *gate, bool retrying, bool probe)
 bool
 gate_start_again(struct gate *gate, bool probe, int64_t now)
 {
-    if ((gate->hold != GATE_OPEN && !probe) || !has_token(gate, now))
+    if ((gate->hold != GATE_OPEN && !probe) || !gate_may_send(gate, now))
         return false;
-    if (gate->limits.rate > 0)
+    if (gate->limits.rate > 0) {
+        fill_bucket(gate, now);
         gate->tokens -= 1;
+    }
     return true;
 }
 

@@ -88,7 +88,8 @@ void gate_start(struct gate *gate, bool retrying, bool probe);
 bool gate_may_send(const struct gate *gate, int64_t now);
 
 /* Whether a call in flight may go out once more without having ended, PROBE as it was started;
- * then that is counted against the rate. */
+ * then it is counted against the rate, if need be by what others have to wait: when a server closes
+ * all connections at once, a rate that is used up does not make failures of what was in flight. */
 bool gate_start_again(struct gate *gate, bool probe, int64_t now);
 
 void gate_done(struct gate *gate, const struct gate_reply *reply, struct rng *rng, int64_t now);

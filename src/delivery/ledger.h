@@ -33,7 +33,7 @@ void ledger_init(struct ledger *ledger, int64_t next);
 void ledger_open(struct ledger *ledger, struct ledger_slot *slot, int64_t offset);
 void ledger_close(struct ledger *ledger, struct ledger_slot *slot); /* it is finished */
 
-/* OFFSET, not below ledger->next, was finished by an earlier owner of the partition. */
+/* OFFSET, not below ledger->next, was finished before the partition was assigned. */
 void ledger_pass(struct ledger *ledger, int64_t offset);
 
 /* Takes out a slot that is not finished: the ledger is about to go. */

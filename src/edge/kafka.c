@@ -253,7 +253,7 @@ static void
 look_again(struct kafka *kafka)
 {
     LIST_EACH(node, &kafka->reading) {
-        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+        struct kafka_part *part = kafka_part_of(node);
 
         if (part->dry && rd_kafka_queue_length(part->queue) > 0)
             part->dry = false;
@@ -319,7 +319,7 @@ collect(struct kafka *kafka)
     size_t count = 0;
 
     LIST_EACH(node, &kafka->reading) {
-        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+        struct kafka_part *part = kafka_part_of(node);
 
         if (kafka_part_peek(part, &kafka->log, kafka->now_ms) &&
             kafka->ops.has_room(kafka->arg, part))
@@ -537,7 +537,7 @@ bool
 kafka_has_records(const struct kafka *kafka)
 {
     LIST_EACH(node, &kafka->reading) {
-        const struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+        const struct kafka_part *part = kafka_part_of(node);
 
         if (!part->stopped && (part->head || rd_kafka_queue_length(part->queue) > 0))
             return true;

@@ -122,11 +122,12 @@ int64_t kafka_session_timeout_ms(const struct kafka *kafka);
  * another than the one before.
  *
  * A partition that was lost in one era and comes back at most KAFKA_OWN_ERAS later was nobody
- * else's in between. For a group puts a member out or goes on to a generation that it has joined,
- * too. It claimed them in doing so, and what is claimed a cooperative group gives to nobody else in
- * that generation; in the next they are back. Nor was the group without a member in between, so
- * nobody has set its offsets: Kafka does not allow that. What the library gives up by itself, as
- * when it takes a topic for gone, it does not claim: that, too, is like another membership. */
+ * else's in between. When it is lost in generation L, the member had asked for L + 1 claiming it,
+ * and a cooperative group gives what is claimed to nobody else: not in L + 1. In L + 2 it claims
+ * nothing, so whoever is assigned the partition then is its next owner. Nor was the group without
+ * a member meanwhile, so nobody has set its offsets: Kafka does not allow that while there are
+ * members. What the library gives up by itself, as when it takes a topic for gone, it does not
+ * claim: that is like another membership. */
 int64_t kafka_era(const struct kafka *kafka);
 enum { KAFKA_OWN_ERAS = 2 };
 

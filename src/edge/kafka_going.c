@@ -190,7 +190,7 @@ static void
 lose_some(struct kafka *kafka, const rd_kafka_topic_partition_list_t *partitions)
 {
     begin_revoking(kafka, partitions);
-    kafka_group_note_loss(kafka);
+    kafka->memberships++; /* for kafka_era: the topic that comes back may be another one */
     report_revoking(kafka);
     for (int i = 0; i < partitions->cnt; i++) {
         struct kafka_part *part = kafka_group_find_in(&kafka->fenced, partitions->elems[i].topic,

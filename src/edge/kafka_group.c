@@ -8,12 +8,6 @@
 static const int64_t MEMBERSHIP_ERAS = INT64_C(1) << 32; /* more than there are generations */
 
 struct kafka_part *
-kafka_part_of(struct list *node)
-{
-    return CONTAINER_OF(node, struct kafka_part, node);
-}
-
-struct kafka_part *
 kafka_group_find_in(struct list *list, const char *topic, int32_t number)
 {
     LIST_EACH(node, list) {
@@ -134,7 +128,7 @@ kafka_group_note_era(struct kafka *kafka)
     char *member_id = rd_kafka_memberid(kafka->rk);
     int32_t generation = generation_of(kafka->rk);
 
-    if (kafka->eager || generation < 0 || !member_id || !kafka->member_id ||
+    if (kafka->eager || generation < 0 || !member_id || !*member_id || !kafka->member_id ||
         strcmp(member_id, kafka->member_id) != 0)
         kafka->memberships++;
     xfree(kafka->member_id);

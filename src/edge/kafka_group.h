@@ -1,14 +1,12 @@
 /*
- * What kafka_coming.c and kafka_going.c have in common: the lists that partitions are in, and what
- * the library is told of them. Owns nothing: the lists are those of struct kafka. For these two
- * files only.
+ * What kafka_coming.c and kafka_going.c have in common: the lists that partitions are in, what the
+ * library is told of them, and which membership they were assigned in. Owns nothing: the lists are
+ * those of struct kafka. For these two files only.
  */
 #ifndef EDGE_KAFKA_GROUP_H
 #define EDGE_KAFKA_GROUP_H
 
 #include "edge/kafka_state.h"
-
-struct kafka_part *kafka_part_of(struct list *node);
 
 /* NULL: it is not in LIST. */
 struct kafka_part *kafka_group_find_in(struct list *list, const char *topic, int32_t number);

@@ -18,7 +18,7 @@ kafka_part_new(const char *topic, int32_t number)
     part->topic = xstrdup(topic);
     part->number = number;
     part->offset = part->committed = part->end = KAFKA_NO_OFFSET;
-    part->doubted_ms = KAFKA_NO_DOUBT;
+    part->doubted_ms = part->denied_ms = KAFKA_NO_DOUBT;
     part->check_due_ms = CLOCK_NEVER;
     return part;
 }
@@ -97,6 +97,7 @@ doubt_range(struct kafka_part *part, const char *text, int64_t now)
 
     part->stopped = true;
     part->doubted_ms = now;
+    part->denied_ms = KAFKA_NO_DOUBT;
     part->check_due_ms = again ? now + DOUBT_AGAIN_MS : now;
     part->trouble = "out_of_range";
     if (again)
@@ -185,6 +186,12 @@ const char *
 kafka_part_topic(const struct kafka_part *part)
 {
     return part->topic;
+}
+
+struct kafka_part *
+kafka_part_of(struct list *node)
+{
+    return CONTAINER_OF(node, struct kafka_part, node);
 }
 
 int32_t

@@ -42,10 +42,12 @@ struct kafka_part {
     const char *trouble;      /* why nothing comes, or NULL; static */
     int64_t doubted_ms;       /* when its leader last denied an offset, or KAFKA_NO_DOUBT */
     int64_t check_due_ms;     /* CLOCK_NEVER: it is not to be found out whether it is */
+    int64_t denied_ms;        /* since when it does so asked by us, too, or KAFKA_NO_DOUBT */
 };
 
 struct kafka_part *kafka_part_new(const char *topic, int32_t number);
 void kafka_part_free(struct kafka_part *part); /* NULL is accepted */
+struct kafka_part *kafka_part_of(struct list *node);
 
 /* Takes the partition's queue, so that records stay in it until they are read here, and has WAKE_FD
  * written to when it is no longer empty. To be called before the partition is assigned, with its

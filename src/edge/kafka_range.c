@@ -62,7 +62,11 @@ check(struct kafka *kafka, struct kafka_part *part)
         return;
     if (part->next >= range.begin && part->next <= range.end) {
         resume(kafka, part);
-    } else if (part->next < range.begin || kafka->now_ms - part->doubted_ms >= DOUBT_MAX_MS) {
+        return;
+    }
+    if (part->denied_ms == KAFKA_NO_DOUBT)
+        part->denied_ms = kafka->now_ms;
+    if (part->next < range.begin || kafka->now_ms - part->denied_ms >= DOUBT_MAX_MS) {
         snprintf(text, sizeof(text), "the partition has offsets %lld to %lld",
                  (long long)range.begin, (long long)range.end);
         kafka_part_stop(part, text);
@@ -76,7 +80,7 @@ first_due(struct kafka *kafka)
     struct kafka_part *first = NULL;
 
     LIST_EACH(node, &kafka->reading) {
-        struct kafka_part *part = CONTAINER_OF(node, struct kafka_part, node);
+        struct kafka_part *part = kafka_part_of(node);
 
         if (part->check_due_ms <= kafka->now_ms &&
             (!first || part->check_due_ms < first->check_due_ms))

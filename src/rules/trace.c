@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 enum {
@@ -35,21 +36,10 @@ struct trace {
 
 /* Values in brief */
 
-static size_t
-cut_text(const char *text, size_t len)
-{
-    if (len <= BRIEF_TEXT_MAX)
-        return len;
-    len = BRIEF_TEXT_MAX;
-    while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
-    return len;
-}
-
 static bool
 add_text(struct buf *buf, const char *text, size_t len)
 {
-    size_t shown = cut_text(text, len);
+    size_t shown = utf8_cut(text, len, BRIEF_TEXT_MAX);
 
     buf_add_json(buf, text, shown);
     if (shown == len)

@@ -409,8 +409,10 @@ flight_done(void *arg, void *token, const struct reply *reply)
         seeing_call(worker, flight->job, settlement.verdict, reply->elapsed_ms);
     settled = core_settle(worker->core, flight->job, &settlement, worker->now);
     worker->counts.repeats += reply->sends > 1 ? reply->sends - 1 : 0;
-    worker->counts.verdicts[settlement.verdict]++;
-    worker->counts.settled[settled]++;
+    if (!settlement.aborted || settlement.sends) { /* it went out */
+        worker->counts.verdicts[settlement.verdict]++;
+        worker->counts.settled[settled]++;
+    }
     if (settlement.verdict == VERDICT_DONE && log_level() <= LOG_DEBUG)
         log_done(&line, reply);
     else if (settlement.verdict != VERDICT_DONE && reply->failure != REPLY_ABORTED) {

@@ -43,9 +43,11 @@ add_events(const struct worker *worker, struct buf *text)
     for (int i = 0; i < EVENT_OUTCOME_COUNT; i++)
         add_labelled(text, "events_total", "outcome", event_outcome_name((enum event_outcome)i),
                      (double)counts.ended[i]);
-    add_one(text, "events_finished_before_total", "counter",
-            "Of the skipped: finished above the committed offset by an earlier owner.",
-            (double)counts.finished_before);
+    add_one(
+        text, "events_finished_before_total", "counter",
+        "Of the skipped: finished above the committed offset by an earlier owner, or before the "
+        "partition was lost.",
+        (double)counts.finished_before);
     add_one(text, "events_pending", "gauge", "Events taken and not ended.", (double)counts.pending);
     add_help(text, "events_mapped_total", "counter",
              "Events by what the rules made of them; held ones again after a reload.");

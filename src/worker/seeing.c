@@ -122,11 +122,9 @@ rule_of(struct seeing *seeing, const char *name, const char *account)
 static char *
 tag_name(const char *tag)
 {
-    size_t len = strnlen(tag, SEEING_TAG_LEN);
+    size_t len = utf8_cut(tag, strlen(tag), SEEING_TAG_LEN);
     struct buf name;
 
-    while (len && tag[len] && ((unsigned char)tag[len] & 0xc0) == 0x80)
-        len--;
     buf_init(&name, 4 * SEEING_TAG_LEN);
     mask_add_text(&name, tag, len);
     return buf_steal(&name);

@@ -6,7 +6,7 @@ import statistics
 from plots import bars
 from scenarios import SCENARIOS, aims
 
-TITLES = {"ours": "sendx-worker", "bento": "Bento 1.10.0", "bento_plain": "Bento 1.10.0 as it comes",
+TITLES = {"ours": "sendx-worker", "ours_even": "sendx-worker, all contacts alike", "bento": "Bento 1.10.0", "bento_plain": "Bento 1.10.0 as it comes",
           "parallel": "Parallel Consumer 0.5.3.3", "hand": "one call at a time", "ceiling": "the ceiling"}
 # figure, heading, format
 COLUMNS = [("events_s", "events/s", "{:,.0f}"), ("seconds", "seconds", "{:.1f}"),

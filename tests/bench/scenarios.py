@@ -27,7 +27,8 @@ class Scenario:
 
 def side_by_side(path, in_flight=64, contacts=20000, hot=False, tls=False, ceiling=True, hand_live=True,
                  plain=False):
-    """All programs read the same backlog; then events come at a steady pace, for their age."""
+    """All programs read the same backlog; then events come at a steady pace, for their age. Beside the one that is
+    hot ours reads one that is not, so that the two can be compared whatever the machine did in another scenario."""
     def make(bench, scenario, programs):
         backlog = Backlog(bench.kafka, scenario.key, scenario.events, contacts, hot).produce()
 
@@ -42,6 +43,10 @@ def side_by_side(path, in_flight=64, contacts=20000, hot=False, tls=False, ceili
                 return figures
             return run
         entries = {program.name: entry(program) for program in programs if program.name != "bento_plain" or plain}
+        if hot:
+            even = Backlog(bench.kafka, f"{scenario.key}.even", scenario.events, contacts).produce()
+            entries["ours_even"] = lambda: bench.run_backlog(programs[0], bench.job("even", even, path, tls,
+                                                                                   in_flight=in_flight), even.events)
         if ceiling:
             entries["ceiling"] = lambda: bench.run_ceiling(path, scenario.events, in_flight, tls)
         return entries
@@ -190,11 +195,13 @@ def aims(results):
         ("a", "events/s, ours ÷ Parallel Consumer", "≥", 8, r("a", "events_s", "parallel")),
         ("a", "events/s, ours ÷ ceiling", "≥", 0.75, r("a", "events_s", "ceiling")),
         ("a", "CPU per event, ours ÷ Bento", "≤", 0.333, r("a", "cpu_us", "bento")),
+        ("a", "events/s, ours ÷ Bento as it comes", "≥", 2.5, r("a", "events_s", "bento_plain")),
+        ("a", "CPU per event, ours ÷ Bento as it comes", "≤", 0.333, r("a", "cpu_us", "bento_plain")),
         *((key, "peak memory, MB", "≤", 64, m(key, "ours", "peak_mb")) for key in "abce"),
         ("b", "events/s ÷ (in flight ÷ latency)", "≥", 0.95, _ratio(m("b", "ours", "events_s"), 256 / 0.05)),
         ("d", "peak memory, MB: prefetch, pending and the program", "≤", 32 + 256 + 32, m("d", "ours", "peak_mb")),
         ("d", "time, ours ÷ Bento", "≤", 0.2, r("d", "seconds", "bento")),
-        ("e", "events/s, (e) ÷ (a)", "≥", 0.9, _ratio(m("e", "ours", "events_s"), m("a", "ours", "events_s"))),
+        ("e", "events/s, ours ÷ ours with all contacts alike", "≥", 0.9, r("e", "events_s", "ours_even")),
         ("f", "ms from assignment to the first call", "≤", 150, m("f", "ours", "assigned_ms")),
         ("g", "memory, last quarter ÷ second quarter", "≤", 1.05, statistics.median(flat) if flat else None),
         ("h", "events/s, 4 processes ÷ 1", "≥", 3.6,

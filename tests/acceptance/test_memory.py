@@ -6,7 +6,8 @@ import os
 import time
 
 from harness import wait_until
-from report import plot, write_samples
+from plots import curves
+from report import write_samples
 from scene import one_call_event
 from worker import ANY_PORT
 
@@ -75,9 +76,10 @@ def test_memory_is_flat_through_ten_minutes_of_503(scene, tell, results_folder):
         assert samples[-1][0] < outage_end + 900, "not delivered"
     scene.wait_until_finished(worker)
     write_samples("memory", COLUMNS, samples)
-    plot("memory", f"{WAITING_EVENTS:,} events wait while the API answers 503 (shaded), then are delivered", "MiB",
-         {"resident memory": [(one[0], one[1]) for one in samples], "of it pending": [(one[0], one[3]) for one in samples]},
-         (0, outage_end), results_folder)
+    curves(results_folder / "memory.svg",
+           f"{WAITING_EVENTS:,} events wait while the API answers 503 (shaded), then are delivered", "MiB",
+           {"resident memory": [(one[0], one[1]) for one in samples], "of it pending": [(one[0], one[3]) for one in samples]},
+           (0, outage_end))
     worker.stop()
 
     during = [one for one in samples if one[0] <= outage_end]

@@ -35,7 +35,7 @@ FILES = {"rules/decode": PARSE, "rules/rule": RENDER, "rules/": MATCH,
          "sendx/model": REQUEST, "sendx/wire": REQUEST,
          "sendx/call": RENDER, "sendx/": ACKNOWLEDGE, "delivery/core_settle": ACKNOWLEDGE,
          "delivery/core_parts": ACKNOWLEDGE, "delivery/budget": ACKNOWLEDGE, "delivery/retry": ACKNOWLEDGE,
-         "delivery/": QUEUE, "edge/http": CURL, "edge/kafka": READ,
+         "delivery/": QUEUE, "edge/http": CURL, "edge/http_": CURL, "edge/kafka": READ,
          "edge/kafka_": READ, "worker/rebalance": ACKNOWLEDGE, "worker/": LOOP}
 # Functions that say more than their file; under one of RENDERING the evaluator works for a call, else for a condition.
 FUNCTIONS = {"worker_take": QUEUE, "worker_send": QUEUE, "flight_done": ACKNOWLEDGE, "apply_once": MATCH,
@@ -79,7 +79,7 @@ def part_of(thread, frames, known):
     if thread.startswith("rdk:"):
         return KERNEL_BROKER if kernel else BROKER
     if kernel:
-        http = any("libcurl" in where or known.get(symbol) == "edge/http" for symbol, where in frames)
+        http = any("libcurl" in where or known.get(symbol, "").startswith("edge/http") for symbol, where in frames)
         return KERNEL_HTTP if http else KERNEL_LOOP
     return own_part(frames, known)
 

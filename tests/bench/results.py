@@ -3,11 +3,12 @@
 import json
 import statistics
 
-from plots import bars
+from plots import bars, curves
 from scenarios import SCENARIOS, aims
 
-TITLES = {"ours": "sendx-worker", "ours_even": "sendx-worker, all contacts alike", "bento": "Bento 1.10.0", "bento_plain": "Bento 1.10.0 as it comes",
-          "parallel": "Parallel Consumer 0.5.3.3", "hand": "one call at a time", "ceiling": "the ceiling"}
+TITLES = {"ours": "sendx-worker", "ours_even": "sendx-worker, all contacts alike", "bento": "Bento 1.10.0",
+          "bento_plain": "Bento 1.10.0 as it comes", "parallel": "Parallel Consumer 0.5.3.3",
+          "hand": "one call at a time", "ceiling": "the ceiling"}
 # figure, heading, format
 COLUMNS = [("events_s", "events/s", "{:,.0f}"), ("seconds", "seconds", "{:.1f}"),
            ("calls_event", "calls/event", "{:.3f}"), ("cpu_us", "CPU µs/event", "{:.1f}"),
@@ -136,7 +137,6 @@ def plot_all(folder, results):
 
 
 def plot_memory(folder, result):
-    from report import plot
     series = {TITLES[name]: runs[-1]["memory"] for name, runs in result["runs"].items() if runs and runs[-1].get("memory")}
     if series:
-        plot("g", f"(g) {result['title']}: resident memory", "MB", series, folder=folder)
+        curves(folder / "g.svg", f"(g) {result['title']}: resident memory", "MB", series)

@@ -46,6 +46,19 @@ def test_growth_compares_the_last_quarter_of_a_run_with_its_second():
     assert scenarios.growth(flat[:4]) is None
 
 
+def test_whatever_was_measured_is_written_down(tmp_path):
+    found = {"title": "a title", "events": 10, "repeats": 2, "note": "", "when": "2026-01-01",
+             "conditions": {"version": "1", "commit": "c", "processors": 2, "cpu": "p", "system": "s", "kernel": "k"}}
+    kept = {scenario.key: {**found, "runs": {"ours": runs(10, 20, cpu_us=3, memory=[[0, 5], [1, 6]])}}
+            for scenario in scenarios.SCENARIOS}
+    results.save(tmp_path, kept)
+    assert results.load(tmp_path) == kept
+    text = (tmp_path / "results.md").read_text()
+    for scenario in scenarios.SCENARIOS:
+        assert f"## ({scenario.key}) a title" in text
+        assert (tmp_path / f"{scenario.key}.svg").read_text().startswith("<svg")
+
+
 def test_percentiles_of_few_values_are_values():
     assert [percentile([1, 2, 3, 4], share) for share in (0, 0.5, 0.99, 1)] == [1, 3, 4, 4]
 
@@ -53,7 +66,8 @@ def test_percentiles_of_few_values_are_values():
 def test_a_sample_belongs_to_the_nearest_function_of_ours_that_is_known():
     known = {"decode_json": "rules/decode", "ruleset_map": "rules/ruleset", "expr_eval": "rules/expr_eval",
              "render_text": "rules/rule", "apply_once": "rules/rule", "worker_take": "worker/deliver",
-             "xalloc": "base/xalloc", "core_open": "delivery/core_event", "http_step": "edge/http"}
+             "xalloc": "base/xalloc", "core_open": "delivery/core_event", "http_step": "edge/http",
+             "http_requests_step": "edge/http_request"}
 
     def part(*frames, thread="sendx-worker"):
         stack = [frame if isinstance(frame, tuple) else (frame, OURS) for frame in frames]
@@ -67,6 +81,8 @@ def test_a_sample_belongs_to_the_nearest_function_of_ours_that_is_known():
     assert part(libc, "xalloc", "core_open", "worker_take") == parts.QUEUE
     assert part(kernel, curl, "http_step") == parts.KERNEL_HTTP
     assert part(kernel, "worker_take") == parts.KERNEL_LOOP
+    assert part(kernel, "http_requests_step") == parts.KERNEL_HTTP
+    assert part(libc, "http_requests_step", "http_step") == parts.CURL
     assert part(libc, curl, ("[unknown]", "[unknown]")) == parts.CURL
     assert part(kernel, thread="rdk:broker1") == parts.KERNEL_BROKER
     assert part(("something", OURS)) == parts.OTHER

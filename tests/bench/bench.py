@@ -28,6 +28,7 @@ from measure import Bench  # noqa: E402
 from scenarios import SCENARIOS, aims, programs  # noqa: E402
 
 PEERS = ("bento", "bento_plain", "parallel", "hand")
+SAMPLES_KEPT = 100
 REPEATS = int(os.environ.get("REPEATS") or 5)
 RESULTS = pathlib.Path(os.environ.get("RESULTS") or ROOT / "docs" / "bench").resolve()
 
@@ -86,13 +87,11 @@ def run_scenario(bench, scenario, found, repeats):
 
 
 def keep(results, scenario, runs):
-    for found in runs.values():  # one line of memory is enough to draw it, growth needs each of (g)
+    for found in runs.values():
         for run in found:
-            if scenario.key != "g":
-                run.pop("memory", None)
-            run["memory"] = [[round(t, 1), round(mb, 1)] for t, mb in run.get("memory", [])]
-            if not run["memory"]:
-                del run["memory"]
+            memory = run.pop("memory", [])
+            if scenario.key == "g":  # enough to draw it, and to see it grow
+                run["memory"] = [[round(t, 1), round(mb, 1)] for t, mb in memory[::1 + len(memory) // SAMPLES_KEPT]]
     results[scenario.key] = {
         "title": scenario.title, "events": scenario.events, "repeats": REPEATS, "note": scenario.note,
         "when": datetime.date.today().isoformat(), "conditions": conditions(), "runs": runs}
@@ -103,7 +102,7 @@ def say_aims(results, keys):
     for key, what, relation, aim, value in aims(results):
         if key in keys and value is not None:
             reached = value >= aim if relation == "≥" else value <= aim
-            say(f"aim ({key}) {what} {relation} {aim:g}: {value:.2f}, {'reached' if reached else 'missed'}")
+            say(f"aim ({key}) {what} {relation} {aim:g}: {value:.3g}, {'reached' if reached else 'missed'}")
 
 
 def main():

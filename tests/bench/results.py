@@ -101,7 +101,7 @@ def report(results):
              "| Scenario | What | Aim | Measured | |", "|---|---|---|---|---|"]
     for key, what, relation, aim, value in aims(results):
         reached = value is not None and (value >= aim if relation == "≥" else value <= aim)
-        lines.append(f"| {key} | {what} | {relation} {aim:g} | {'not measured' if value is None else f'{value:.2f}'} | "
+        lines.append(f"| {key} | {what} | {relation} {aim:g} | {'not measured' if value is None else f'{value:.3g}'} | "
                      f"{'' if value is None else 'reached' if reached else 'missed'} |")
     for scenario in SCENARIOS:
         result = results.get(scenario.key)

@@ -30,6 +30,14 @@ buf_reset(struct buf *buf)
 }
 
 void
+buf_recycle(struct buf *buf, size_t max)
+{
+    if (buf->room > max)
+        buf_fini(buf);
+    buf_reset(buf);
+}
+
+void
 buf_truncate(struct buf *buf, size_t len)
 {
     assert(len <= buf->len);

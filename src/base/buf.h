@@ -23,6 +23,7 @@ struct buf {
 void buf_init(struct buf *buf, size_t cap);
 void buf_fini(struct buf *buf);
 void buf_reset(struct buf *buf);                /* forgets the contents, keeps the memory */
+void buf_recycle(struct buf *buf, size_t max);  /* keeps at most MAX bytes of it */
 void buf_truncate(struct buf *buf, size_t len); /* LEN must not be above buf->len */
 
 void buf_add(struct buf *buf, const void *bytes, size_t len);

@@ -105,20 +105,12 @@ take_request(struct http_account *account)
     return CONTAINER_OF(node, struct request, node);
 }
 
-static void
-empty(struct buf *buf)
-{
-    if (buf->room > KEEP_MAX)
-        buf_fini(buf);
-    buf_reset(buf);
-}
-
 /* Back to the account's idle ones. */
 static void
 rest_request(struct request *request)
 {
-    empty(&request->body);
-    empty(&request->reply);
+    buf_recycle(&request->body, KEEP_MAX);
+    buf_recycle(&request->reply, KEEP_MAX);
     list_push_front(&request->account->idle, &request->node);
     http_account_drop(request->account);
 }

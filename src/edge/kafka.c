@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -25,16 +24,6 @@ enum {
 
 /* ---- opening ---- */
 
-static int64_t
-session_timeout_of(const rd_kafka_conf_t *conf)
-{
-    char text[32] = "";
-    size_t size = sizeof(text);
-
-    rd_kafka_conf_get(conf, "session.timeout.ms", text, &size);
-    return strtoll(text, NULL, 10);
-}
-
 static int
 open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct err *err)
 {
@@ -50,7 +39,7 @@ open_consumer(struct kafka *kafka, const struct kafka_settings *settings, struct
         rd_kafka_conf_destroy(conf);
         return -1;
     }
-    kafka->session_timeout_ms = session_timeout_of(conf);
+    kafka->session_timeout_ms = kafka_conf_number(conf, "session.timeout.ms");
     kafka_gate_init(&kafka->gate, conf, kafka->fd);
     kafka->rk = kafka_handle_new(RD_KAFKA_CONSUMER, &conf, err);
     if (!kafka->rk)

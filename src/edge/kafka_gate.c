@@ -1,11 +1,11 @@
 #include "edge/kafka_gate.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "edge/kafka_handle.h"
 
 enum {
     API_METADATA = 3, /* ApiKeys of the Kafka protocol */
@@ -64,20 +64,11 @@ on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr, 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static int64_t
-heartbeat_interval_of(const rd_kafka_conf_t *conf)
-{
-    char text[32] = "";
-    size_t size = sizeof(text);
-
-    rd_kafka_conf_get(conf, "heartbeat.interval.ms", text, &size);
-    return strtoll(text, NULL, 10);
-}
-
 void
 kafka_gate_init(struct kafka_gate *gate, rd_kafka_conf_t *conf, int wake_fd)
 {
-    *gate = (struct kafka_gate){.wake_fd = wake_fd, .heartbeat_ms = heartbeat_interval_of(conf)};
+    *gate = (struct kafka_gate){.wake_fd = wake_fd,
+                                .heartbeat_ms = kafka_conf_number(conf, "heartbeat.interval.ms")};
     gate->settle_ms = clock_earlier(gate->heartbeat_ms / 20, SETTLE_MAX_MS);
     if (gate->settle_ms < SETTLE_MIN_MS)
         gate->settle_ms = SETTLE_MIN_MS;

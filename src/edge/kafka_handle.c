@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 
@@ -223,6 +224,16 @@ kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count, st
     result = list.len ? set(conf, "topic.blacklist", buf_text(&list), err) : 0;
     buf_fini(&list);
     return result;
+}
+
+int64_t
+kafka_conf_number(const rd_kafka_conf_t *conf, const char *name)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+
+    rd_kafka_conf_get(conf, name, text, &size);
+    return strtoll(text, NULL, 10);
 }
 
 void

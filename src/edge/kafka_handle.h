@@ -30,6 +30,9 @@ rd_kafka_conf_t *kafka_reader_conf(const struct kafka_config *config, struct err
 int kafka_exclude(rd_kafka_conf_t *conf, const char *const *topics, size_t count,
                   struct err *err) MUSTCHECK;
 
+/* The number that NAME has in CONF. */
+int64_t kafka_conf_number(const rd_kafka_conf_t *conf, const char *name);
+
 /* The best compression that the library was built with: a record near its topic's limit, which its
  * own producer had compressed, fits in another topic only compressed as well. */
 void kafka_set_codec(rd_kafka_conf_t *conf);

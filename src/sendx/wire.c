@@ -28,14 +28,6 @@ wire_request_fini(struct wire_request *request)
 }
 
 static void
-empty(struct buf *buf)
-{
-    if (buf->room > KEEP_MAX)
-        buf_fini(buf);
-    buf_reset(buf);
-}
-
-static void
 write_query(struct buf *url, const struct account *account, const struct call *call)
 {
     buf_add_text(url, "?team_id=");
@@ -51,8 +43,8 @@ wire_write(struct wire_request *request, const struct account *account, const st
 {
     struct buf *url = &request->url;
 
-    empty(url);
-    empty(&request->body);
+    buf_recycle(url, KEEP_MAX);
+    buf_recycle(&request->body, KEEP_MAX);
     request->trace.text[0] = request->trace.id[0] = '\0';
     buf_add_text(url, account->base_url);
     buf_add_text(url, "/contact/");
